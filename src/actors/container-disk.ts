@@ -1,0 +1,146 @@
+/**
+ * One container on disk: its place, its latest state, and when the evidence of its exit may go.
+ *
+ * Invariant: an exit file is removed only after the state that records the exit is on disk. While the disk refuses, the
+ * file is what a restart has to go by.
+ */
+import type { Clock } from '../clock.ts'
+import type { Container } from '../container.ts'
+import type { OciError } from '../errors/index.ts'
+import type { ExitSource } from '../impl/runtime-impl.ts'
+import type { Logger } from '../logger.ts'
+import type { StateDirectory } from '../store/state-directory.ts'
+import type { StateRecord } from '../store/state-record.ts'
+import type { Lanes } from './lanes.ts'
+import { StateRecorder } from './state-recorder.ts'
+
+export interface ContainerDiskOptions {
+  readonly container: Container
+  readonly directory: StateDirectory
+  readonly exits: ExitSource
+  readonly lanes: Lanes
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly writeTimeoutMs: number
+  /** True for a container that has its place already. */
+  readonly prepared: boolean
+}
+
+export class ContainerDisk {
+  readonly #options: ContainerDiskOptions
+  readonly #recorder: StateRecorder
+  #prepared: boolean
+  #preparing: Promise<void> | undefined
+  /** What was to be recorded before there was a place for it. */
+  #early: StateRecord | undefined
+  #fingerprint = ''
+  #exitIsOver = false
+
+  constructor(options: ContainerDiskOptions) {
+    const { container, directory, lanes, clock, writeTimeoutMs } = options
+    this.#options = options
+    this.#prepared = options.prepared
+    this.#recorder = new StateRecorder({
+      containerId: container.id,
+      write: (record) => directory.write(container, record),
+      lanes,
+      clock,
+      writeTimeoutMs,
+      onOutcome: (error) => {
+        if (error === undefined) void this.#discardExit()
+        else this.#complain(error)
+      },
+    })
+  }
+
+  get isBehind(): boolean {
+    return this.#recorder.isBehind
+  }
+
+  /** True while the disk refuses the latest state. */
+  get refuses(): boolean {
+    return this.#recorder.refusal !== undefined && this.#recorder.isBehind
+  }
+
+  /** Makes the container's place. ERR_IO, ERR_INVALID_ARGUMENT. */
+  async prepare(): Promise<void> {
+    const { directory, container } = this.#options
+    this.#preparing ??= directory.prepare(container).finally(() => {
+      this.#preparing = undefined
+    })
+    await this.#preparing
+    this.#prepared = true
+    const early = this.#early
+    this.#early = undefined
+    if (early !== undefined) this.#recorder.put(early)
+  }
+
+  /** Records a state, unless it is the one recorded last. */
+  put(record: StateRecord): void {
+    const fingerprint = fingerprintOf(record)
+    if (fingerprint === this.#fingerprint) return
+    this.#fingerprint = fingerprint
+    if (this.#prepared) this.#recorder.put(record)
+    else this.#early = record
+  }
+
+  /** Resolves when the latest state is on disk, rejects when it is refused or takes too long. */
+  flush(): Promise<void> {
+    return this.#recorder.flush()
+  }
+
+  /** Nobody needs the exit file any more, once the state is on disk. */
+  exitIsOver(): void {
+    this.#exitIsOver = true
+    void this.#discardExit()
+  }
+
+  /** Removes the container. What is being written for it ends first: it would come back. */
+  async forget(): Promise<void> {
+    const { directory, container, exits } = this.#options
+    await this.#preparing?.catch(() => undefined)
+    this.#prepared = false
+    this.#early = undefined
+    await this.#recorder.drop()
+    await exits.discard(container.id)
+    await directory.forget(container)
+  }
+
+  /** The container was to be forgotten, and could not be: it needs its state again. */
+  keep(): void {
+    if (this.#prepared) return
+    this.#prepared = true
+    this.#fingerprint = ''
+  }
+
+  close(): Promise<void> {
+    return this.#recorder.close()
+  }
+
+  async #discardExit(): Promise<void> {
+    if (!this.#exitIsOver || this.#recorder.isBehind) return
+    this.#exitIsOver = false
+    const { exits, container, logger } = this.#options
+    try {
+      await exits.discard(container.id)
+    } catch (error) {
+      // Deleting the container tries again.
+      logger.warn({ containerId: container.id, err: error }, 'the exit file cannot be removed')
+    }
+  }
+
+  #complained = false
+
+  #complain(error: OciError): void {
+    if (this.#complained) return
+    this.#complained = true
+    const { container, logger } = this.#options
+    logger.error({ containerId: container.id, err: error }, 'the state cannot be written; retrying')
+  }
+}
+
+/** Everything in it that can change. Annotations cannot, and may be half a megabyte. */
+function fingerprintOf({ state, own }: StateRecord): string {
+  const { annotations: _, durable: __, ...content } = state
+  return JSON.stringify([content, own])
+}

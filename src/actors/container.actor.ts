@@ -1,0 +1,399 @@
+/**
+ * One container's actor: its machine, run against the world. The only writer of the container's state.
+ *
+ * Order of a step: what the machine emitted is held until its new state is visible, then published; the state is put on
+ * its way to the disk; replies of success wait until it is there.
+ */
+import { withLimit } from '../abort.ts'
+import { timestampOf, type Clock } from '../clock.ts'
+import type {
+  Container,
+  ContainerPhase,
+  ContainerState,
+  ContainerView,
+  ExitStatus,
+  Timestamp,
+} from '../container.ts'
+import { OciError, toOciError } from '../errors/index.ts'
+import { processState, schedulingState } from '../impl/process-identity.ts'
+import type { Created, ExitFact, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
+import type { Logger } from '../logger.ts'
+import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
+import { phaseOf } from '../machines/phase.ts'
+import { deletedError, neverRanError, operationOf, wrongStatusError } from './actor-errors.ts'
+import type { ActorWorld, Command, ContainerActorOptions } from './actor-world.ts'
+import { ContainerDisk } from './container-disk.ts'
+import { containerStateOf, stateRecordOf, type ContainerFacts } from './container-view.ts'
+import { RunningEffects, type EffectScope } from './effects.ts'
+import { LivingMachine } from './living-machine.ts'
+import { isFrozen, look, Looks, type LookScope } from './look.ts'
+import { ProcessWatch } from './process-watch.ts'
+import { successionOf, witnessOf, type Succession } from './rebuild.ts'
+import { Requests } from './requests.ts'
+import type { MachineSnapshot } from './start-actor.ts'
+import { buryContainer } from './tombstone.ts'
+import { Waiters } from './waiters.ts'
+import { waitingForOf } from './waiting-for.ts'
+
+/** What the container ended with is known and recorded, or it never ran. */
+const isOver: ReadonlySet<ContainerPhase> = new Set(['failed', 'stopped', 'deleting', 'deleted'])
+const isStopping = (phase: ContainerPhase): boolean => phase.startsWith('stopping.')
+
+export class ContainerActor implements ContainerView, EffectScope, LookScope {
+  readonly container: Container
+  readonly impl: RuntimeImpl
+  readonly effects = new RunningEffects()
+  readonly #world: ActorWorld
+  readonly #options: ContainerActorOptions
+  readonly #facts: ContainerFacts
+  readonly #machine: LivingMachine
+  readonly #disk: ContainerDisk
+  readonly #watch: ProcessWatch
+  readonly #requests = new Requests()
+  readonly #waiters: Waiters
+  readonly #looks = new Looks(() => look(this))
+  #phase: ContainerPhase = 'registered'
+  #phaseSinceMs: number
+  #since: Timestamp
+  #phaseCount = 0
+  /** Why there is nobody to answer any more: deleted, closed, or dead for good. */
+  #over: OciError | undefined
+
+  constructor(world: ActorWorld, options: ContainerActorOptions) {
+    const { container, impl, limits, handler, runtimeRoot } = options
+    const { clock, logger, probe } = world
+    this.#world = world
+    this.#options = options
+    this.container = container
+    this.impl = impl
+    this.#since = timestampOf(clock)
+    this.#phaseSinceMs = clock.now()
+    this.#waiters = new Waiters(container.id)
+    // A spec is copied at every look, so it is looked at once.
+    const ociVersion = container.spec?.ociVersion ?? '1.0.2'
+    this.#facts = { container, ociVersion, handler, runtimeRoot, bootId: world.bootId }
+    this.#disk = new ContainerDisk({
+      container,
+      directory: world.disk,
+      exits: impl.exits,
+      lanes: world.writeLanes,
+      clock,
+      logger,
+      writeTimeoutMs: limits.recordTimeoutMs,
+      prepared: options.adopt !== undefined,
+    })
+    this.#watch = new ProcessWatch({
+      containerId: container.id,
+      probe,
+      exits: impl.exits,
+      logger,
+      init: () => this.init,
+      minds: () =>
+        this.#over === undefined && !isOver.has(this.#phase) && this.#context.reported === undefined,
+      onMonitorLost: () => {
+        this.fact({ type: 'monitor.lost', at: timestampOf(clock) })
+      },
+      onInitGone: () => {
+        this.fact({ type: 'process.gone', at: timestampOf(clock) })
+      },
+    })
+    this.#machine = new LivingMachine({
+      machine: world.machine,
+      id: container.id,
+      limits,
+      clock,
+      stepped: (snapshot, emitted) => {
+        this.#stepped(snapshot, emitted)
+      },
+      asInternal: (error) => toOciError(error, 'ERR_INTERNAL', { containerId: container.id }),
+      died: (error, isFinal) => {
+        this.#died(error, isFinal)
+      },
+      succession: (last, error) => successionOf(last, witnessOf(this, error)),
+      succeeded: (succession) => {
+        this.#succeeded(succession)
+      },
+    })
+  }
+
+  /** Begins. Apart from the constructor, since effects of the first state already look for this actor. */
+  start(): void {
+    this.container.bindView(this)
+    this.#machine.start(this.#options.adopt)
+  }
+
+  // What embedders see.
+
+  get state(): ContainerState {
+    const context = this.#context
+    const isGivenUp = this.#disk.isBehind && !context.durable
+    return containerStateOf(this.#facts, context, this.#phase, !isGivenUp && !this.#disk.refuses)
+  }
+
+  get phase(): ContainerPhase {
+    return this.#phase
+  }
+
+  get since(): Timestamp {
+    return this.#since
+  }
+
+  get waitingFor(): string | undefined {
+    if (this.#machine.isRebuilding) return 'its state machine, which failed, to be rebuilt'
+    const phaseMs = this.clock.now() - this.#phaseSinceMs
+    return waitingForOf(this.#phase, phaseMs, () => this.#schedulingState())
+  }
+
+  ownsProcess(): boolean {
+    const { init } = this
+    if (init === undefined) return false
+    return (this.impl.processState?.(init) ?? processState(init)) === 'alive'
+  }
+
+  // What the runtime asks.
+
+  /** Sends a command; resolves when it is done and on disk. */
+  async request(verb: Verb, command: Command): Promise<void> {
+    if (this.#machine.isRebuilding) await this.#machine.ready()
+    const { requestId, settled } = this.#requests.take(verb)
+    const isSent = this.#machine.send({ ...command, requestId })
+    if (!isSent) this.#requests.fail(requestId, this.#gone)
+    await settled
+  }
+
+  /** Tells the machine something about the world. */
+  fact(event: ContainerFact): void {
+    this.#machine.send(event)
+  }
+
+  exited({ code, finished }: ExitFact): void {
+    this.fact({ type: 'container.exited', code, finished })
+  }
+
+  /** True while there is a process, or may be one. */
+  get isLive(): boolean {
+    const { value } = this.#machine.snapshot
+    return typeof value === 'object' && 'live' in value
+  }
+
+  /** True while there is something that a stop would end. */
+  get mayRun(): boolean {
+    return this.#over === undefined && this.#phase !== 'registered' && !isOver.has(this.#phase)
+  }
+
+  /** Resolves when no command is in flight; later ones do not count. */
+  idle(): Promise<void> {
+    return this.#requests.idle()
+  }
+
+  /** Sends a signal to the init process. */
+  async signal(signal: number): Promise<void> {
+    if (this.#machine.isRebuilding) await this.#machine.ready()
+    if (this.#over !== undefined) throw this.#over
+    const { init } = this
+    if (!this.isLive || init === undefined) throw this.#wrongStatus('signal')
+    const { signalTimeoutMs: limitMs } = this.#options.limits
+    const { id: containerId } = this.container
+    const timedOut = (): OciError =>
+      new OciError('ERR_TIMEOUT', `container ${containerId} was not signalled within ${limitMs} ms`, {
+        containerId,
+        operation: operationOf('signal'),
+      })
+    await withLimit({ clock: this.clock, limitMs, timedOut }, (limit) =>
+      this.impl.signal(this.container, init, signal, { signal: limit }),
+    )
+  }
+
+  /** Looks at the world; resolves once what is seen is applied. */
+  async refresh(): Promise<void> {
+    if (this.#machine.isRebuilding) await this.#machine.ready()
+    if (this.#over !== undefined) throw this.#over
+    await this.#looks.ask()
+    await this.#waiters.until(() => {
+      if (this.#phase !== 'exiting') return true
+      if (this.#over !== undefined) throw this.#over
+      return undefined
+    })
+  }
+
+  /** How the container ended, once that is recorded. Rejects when it never ran, or nobody will know any more. */
+  exit(signal?: AbortSignal): Promise<ExitStatus> {
+    return this.#waiters.until(() => {
+      if (isOver.has(this.#phase)) {
+        const { exit, error } = this.#context
+        if (exit !== undefined) return exit
+        throw error ?? neverRanError(this.container.id)
+      }
+      if (this.#over !== undefined) throw this.#over
+      return undefined
+    }, signal)
+  }
+
+  /** Ends the machine without touching the container. */
+  async close(error: OciError): Promise<void> {
+    this.#watch.stop()
+    this.#machine.stop()
+    this.#finish(error)
+    await this.#disk.close()
+  }
+
+  // What its effects and looks need.
+
+  get clock(): Clock {
+    return this.#world.clock
+  }
+
+  get logger(): Logger {
+    return this.#world.logger
+  }
+
+  get init(): ProcessIdentity | undefined {
+    return this.#context.init
+  }
+
+  get phaseCount(): number {
+    return this.#phaseCount
+  }
+
+  get observeTimeoutMs(): number {
+    return this.#options.limits.observeTimeoutMs
+  }
+
+  prepare(): Promise<void> {
+    return this.#disk.prepare()
+  }
+
+  created(created: Created): void {
+    this.#watch.monitor(created)
+  }
+
+  async record(): Promise<void> {
+    // In the middle of the step that leads to recording: what is to be recorded is what that step leads to.
+    this.#put(this.#machine.snapshot)
+    await this.#disk.flush()
+  }
+
+  async lookAtFreezer(): Promise<void> {
+    try {
+      if (!(await isFrozen(this))) return
+      this.fact({ type: 'container.observed', status: 'paused', at: timestampOf(this.clock) })
+    } catch (error) {
+      const fields = { containerId: this.container.id, err: error }
+      this.logger.warn(fields, 'whether the container is frozen cannot be seen')
+    }
+  }
+
+  forget(): Promise<void> {
+    return this.#disk.forget()
+  }
+
+  // Steps of the machine.
+
+  #stepped(snapshot: MachineSnapshot, emitted: readonly ContainerMachineEmitted[]): void {
+    const from = this.#phase
+    this.#enter(phaseOf(snapshot.value))
+    for (const event of emitted) if (event.type === 'published') this.#publish(event.event)
+    this.#put(snapshot)
+    if (this.#phase === 'stopped' && from !== 'stopped') this.#disk.exitIsOver()
+    for (const event of emitted) if (event.type === 'replied') this.#reply(event)
+    this.#waiters.notify()
+    if (snapshot.status === 'done') this.#ended()
+    else if (this.#phase !== from) this.#attend(this.#phase)
+  }
+
+  #enter(phase: ContainerPhase): void {
+    const from = this.#phase
+    if (phase === from) return
+    const nowMs = this.clock.now()
+    const inPhaseMs = nowMs - this.#phaseSinceMs
+    this.#phase = phase
+    this.#phaseSinceMs = nowMs
+    this.#phaseCount += 1
+    this.#since = timestampOf(this.clock)
+    this.#world.publish(this.container.id, { type: 'phase', from, to: phase, inPhaseMs })
+    if (from === 'deleting' && phase !== 'deleted') this.#disk.keep()
+  }
+
+  /** Turns to what the new phase needs. Last in the step: what an implementation throws here must lose nothing. */
+  #attend(phase: ContainerPhase): void {
+    this.impl.exits.urgent(this.container.id, isStopping(phase) || phase === 'exiting')
+    if (isOver.has(phase)) this.#watch.stop()
+    // A process of the host may end while its monitor is mute; one of another world is that world's to report.
+    const mayEndUnseen = this.impl.processState === undefined && this.isLive
+    if (isStopping(phase) || mayEndUnseen) this.#watch.init()
+  }
+
+  #publish(event: LifecycleEvent): void {
+    const seen = event.type === 'stopStuck' ? { ...event, processState: this.#schedulingState() } : event
+    this.#world.publish(this.container.id, seen)
+  }
+
+  #reply({ requestId, outcome, verb }: Extract<ContainerMachineEmitted, { type: 'replied' }>): void {
+    if (outcome.kind === 'failed') this.#requests.fail(requestId, outcome.error)
+    else if (outcome.kind === 'refused') this.#requests.fail(requestId, this.#wrongStatus(verb))
+    else {
+      // A disk that refuses or hangs delays nobody for ever: the state says `durable: false`.
+      const ready = this.#disk.flush().catch(() => undefined)
+      this.#requests.succeed(requestId, ready)
+    }
+  }
+
+  #put(snapshot: MachineSnapshot): void {
+    const phase = phaseOf(snapshot.value)
+    // A container that is being deleted is on disk as it was, until it is not there any more.
+    if (phase === 'registered' || phase === 'deleting' || phase === 'deleted') return
+    const state = containerStateOf(this.#facts, snapshot.context, phase, true)
+    this.#disk.put(stateRecordOf(this.#facts, snapshot.context, state))
+  }
+
+  #schedulingState(): string | undefined {
+    const { init } = this
+    if (init === undefined) return undefined
+    return this.impl.schedulingState === undefined ? schedulingState(init) : this.impl.schedulingState(init)
+  }
+
+  // Its end.
+
+  #ended(): void {
+    this.#watch.stop()
+    this.#finish(deletedError(this.container.id))
+    buryContainer(this, this.#context.error)
+    this.#world.ended(this)
+  }
+
+  /** A defect. The container is left as it is; whoever waits for a command is told. */
+  #died(error: OciError, isFinal: boolean): void {
+    const { id: containerId } = this.container
+    const fate = isFinal ? 'and is not rebuilt again' : 'and is rebuilt from the world'
+    this.logger.error({ containerId, err: error }, `the state machine of a container failed ${fate}`)
+    this.#watch.stop()
+    this.effects.abort(error)
+    this.#world.publish(containerId, { type: 'failed', error })
+    if (isFinal) this.#finish(error)
+    else this.#requests.rejectAll(error)
+  }
+
+  #succeeded({ startIsNews }: Succession): void {
+    this.#watch.resume()
+    if (this.#context.monitorLostAt !== undefined) this.#watch.init()
+    if (startIsNews) this.#publish({ type: 'started' })
+  }
+
+  #finish(error: OciError): void {
+    this.#over ??= error
+    this.#requests.rejectAll(error)
+    this.#waiters.notify()
+  }
+
+  get #context(): MachineSnapshot['context'] {
+    return this.#machine.snapshot.context
+  }
+
+  get #gone(): OciError {
+    return this.#over ?? deletedError(this.container.id)
+  }
+
+  #wrongStatus(verb: Verb | 'signal'): OciError {
+    return wrongStatusError(this.container.id, this.#phase, this.#machine.snapshot, verb)
+  }
+}

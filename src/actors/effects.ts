@@ -1,0 +1,161 @@
+/**
+ * Binds the machine's slots to the effect port, once per runtime: one machine serves all containers, each effect finds
+ * its container by id. (A machine provided per actor costs ten times the memory.)
+ */
+import { fromPromise } from 'xstate'
+import { timestampOf, type Clock } from '../clock.ts'
+import type { Container, ExitStatus, Timestamp } from '../container.ts'
+import { OciError } from '../errors/index.ts'
+import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
+import type { Logger } from '../logger.ts'
+import { containerMachine, type ContainerMachine } from '../machines/container.machine.ts'
+import { exitStatusOf } from '../machines/context.ts'
+import type {
+  CreateInput,
+  CreateOutput,
+  EffectInput,
+  ObserveOutput,
+  SettleInput,
+  SignalInput,
+} from '../machines/effects.ts'
+import { observe } from './look.ts'
+
+/** What an effect needs of the container it is for. */
+export interface EffectScope {
+  readonly container: Container
+  readonly impl: RuntimeImpl
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly effects: RunningEffects
+  /** The init process as the machine knows it. */
+  readonly init: ProcessIdentity | undefined
+  ownsProcess(): boolean
+  /** Before anything is created: its place in the state directory. */
+  prepare(): Promise<void>
+  /** A create succeeded: the monitor is to be watched. */
+  created(created: Created): void
+  /** Resolves once the state as it is now is on disk. */
+  record(): Promise<void>
+  /** KILL alone does not end what somebody else has frozen: the machine thaws what it knows to be frozen. Never rejects. */
+  lookAtFreezer(): Promise<void>
+  /** After the runtime has forgotten the container: its place in the state directory. */
+  forget(): Promise<void>
+}
+
+/**
+ * The effects of one machine that are under way. XState aborts them when their state is left, but not when the machine
+ * dies: then they would go on for nobody.
+ */
+export class RunningEffects {
+  readonly #running = new Set<AbortController>()
+
+  async run<T>(signal: AbortSignal, effect: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    const abort = (): void => {
+      controller.abort(signal.reason)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    this.#running.add(controller)
+    try {
+      return await effect(controller.signal)
+    } finally {
+      this.#running.delete(controller)
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  abort(reason: OciError): void {
+    for (const controller of this.#running) controller.abort(reason)
+  }
+}
+
+const SIGKILL = 9
+
+export function bindEffects(find: (id: string) => EffectScope): ContainerMachine {
+  function effect<Output, Input extends EffectInput>(
+    run: (scope: EffectScope, input: Input, signal: AbortSignal) => Promise<Output>,
+  ) {
+    return fromPromise<Output, Input>(async ({ input, signal: left }) => {
+      const scope = find(input.id)
+      return scope.effects.run(left, (signal) => run(scope, input, signal))
+    })
+  }
+  return containerMachine.provide({
+    actors: {
+      create: effect<CreateOutput, CreateInput>(create),
+      start: effect<{ readonly started: Timestamp }, EffectInput>(
+        async ({ impl, container, clock }, _, signal) => {
+          await impl.start(container, { signal })
+          return { started: timestampOf(clock) }
+        },
+      ),
+      pause: effect<void, EffectInput>(({ impl, container }, _, signal) => impl.pause(container, { signal })),
+      resume: effect<void, EffectInput>(({ impl, container }, _, signal) =>
+        impl.resume(container, { signal }),
+      ),
+      observe: effect<ObserveOutput, EffectInput>(async (scope, _, signal) => {
+        const { status } = await observe(scope, signal)
+        return { status, at: timestampOf(scope.clock) }
+      }),
+      signal: effect<void, SignalInput>(async (scope, { which }, signal) => {
+        const { impl, container, init } = scope
+        if (init === undefined) throw noProcess(container.id)
+        await impl.signal(container, init, which === 'kill' ? SIGKILL : container.stopSignal, { signal })
+        if (which === 'kill' && !signal.aborted) await scope.lookAtFreezer()
+      }),
+      cleanUp: effect<void, EffectInput>(({ impl, container }, _, signal) =>
+        impl.cleanUp(container, { signal }),
+      ),
+      settle: effect<ExitStatus, SettleInput>(settle),
+      record: effect<void, EffectInput>((scope) => scope.record()),
+      delete: effect<void, EffectInput>(async (scope, _, signal) => {
+        await scope.impl.delete(scope.container, { signal })
+        throwIfLeft(signal, scope.container.id)
+        await scope.forget()
+      }),
+    },
+  })
+}
+
+async function create(
+  scope: EffectScope,
+  { cgroupParent }: CreateInput,
+  signal: AbortSignal,
+): Promise<CreateOutput> {
+  const { impl, container, clock } = scope
+  await scope.prepare()
+  // The disk may take its time; a create that was given up meanwhile must not begin.
+  throwIfLeft(signal, container.id)
+  impl.exits.expect(container.id)
+  const created = await impl.create(container, { signal, cgroupParent })
+  throwIfLeft(signal, container.id)
+  scope.created(created)
+  return { init: created.init, monitor: created.monitor, created: timestampOf(clock) }
+}
+
+/** Gathers what is still to be had of an exit. What cannot be had is logged: the exit itself is never lost for it. */
+async function settle(
+  { impl, container, logger }: EffectScope,
+  { reported, exit }: SettleInput,
+  signal: AbortSignal,
+): Promise<ExitStatus> {
+  const { id: containerId } = container
+  await impl.killRemaining(container, { signal }).catch((error: unknown) => {
+    logger.warn({ containerId, err: error }, 'what outlived the init process could not be killed')
+  })
+  if (reported === undefined) return exit
+  const oomKilled = await impl.oomKilled(container, reported.code, { signal }).catch((error: unknown) => {
+    logger.warn({ containerId, err: error }, 'whether the kernel ran out of memory could not be read')
+    return false
+  })
+  return exitStatusOf(reported, oomKilled)
+}
+
+function throwIfLeft(signal: AbortSignal, containerId: string): void {
+  if (!signal.aborted) return
+  throw new OciError('ERR_ABORTED', 'nobody waits for this any more', { containerId, cause: signal.reason })
+}
+
+function noProcess(containerId: string): OciError {
+  return new OciError('ERR_NOT_RUNNING', `container ${containerId} has no process`, { containerId })
+}

@@ -1,0 +1,175 @@
+/**
+ * Puts a runtime together from its parts: state directory, launcher, exit stream, implementations, registry, events.
+ * Parts that no configured handler needs are not opened: a runtime of simulated containers touches no file and spawns
+ * nothing.
+ */
+import { Registry } from './actors/registry.ts'
+import { openExitEvents } from './actors/exit-events.ts'
+import { systemClock, type Clock } from './clock.ts'
+import { runtimeTypeOci, type Config } from './config/index.ts'
+import type { Container } from './container.ts'
+import { OciError } from './errors/index.ts'
+import { ensurePrivateDirectory } from './files.ts'
+import { openLauncher } from './impl/launcher/launcher.ts'
+import { createRuntimeOci } from './impl/oci/runtime-oci.ts'
+import type { RuntimeImpl } from './impl/runtime-impl.ts'
+import { containedLogger, silentLogger, type Logger } from './logger.ts'
+import { createEventLog, type EventLog } from './observe/events.ts'
+import { logTransitions } from './observe/transition-log.ts'
+import type { ContainerStore } from './store/container-store.ts'
+import { MemoryStore } from './store/memory-store.ts'
+import { openStateDirectory, type StateDirectory } from './store/state-directory.ts'
+import type { ContainerLimits } from './machines/delays.ts'
+
+/** Makes the implementation of a runtime type. Called once, when the runtime opens. */
+export type ImplementationFactory = (context: {
+  readonly config: Config
+  readonly logger: Logger
+  readonly clock: Clock
+}) => RuntimeImpl | Promise<RuntimeImpl>
+
+export interface RuntimeOptions {
+  /** A pino logger, or anything with its four methods. Default: silence. */
+  readonly logger?: Logger
+  /** Where containers are listed. Default: a {@link MemoryStore}. */
+  readonly store?: ContainerStore
+  readonly clock?: Clock
+  /** Implementations by runtime type, beside `oci`: an embedder's own, or the simulated one of `/testing`. */
+  readonly implementations?: Readonly<Record<string, ImplementationFactory>>
+  /** The Node binary that runs the launcher. Default: the one that runs this process. */
+  readonly nodePath?: string
+  /** The launcher's script, for embedders that bundle this library. */
+  readonly launcherPath?: string
+  /** Where states are kept. Default: the configuration's `stateDir`. */
+  readonly stateDirectory?: StateDirectory
+  /** Times within which effects must be done; see {@link ContainerLimits}. */
+  readonly limits?: Partial<ContainerLimits>
+}
+
+/** The parts of an open runtime. */
+export interface Parts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly store: ContainerStore
+  readonly events: EventLog
+  readonly registry: Registry
+  readonly limits: Partial<ContainerLimits>
+  implementation(type: string): RuntimeImpl
+  /** Closes the parts in the reverse order of their making. */
+  close(error: OciError): Promise<void>
+}
+
+/** Opens all parts, or none: what was opened before a failure is closed again. */
+export async function composeRuntime(config: Config, options: RuntimeOptions): Promise<Parts> {
+  const { clock = systemClock, store = new MemoryStore() } = options
+  const logger = containedLogger(options.logger ?? silentLogger)
+  for (const warning of config.warnings) logger.warn({ key: warning.key }, warning.message)
+  const closers: (() => Promise<void>)[] = []
+  const closeAll = (): Promise<void> => closeInTurn(closers.splice(0).toReversed(), logger)
+  try {
+    const implementations = await openImplementations({ config, options, logger, clock, closers })
+    const events = createEventLog({ clock, logger })
+    closers.push(async () => events.close())
+    const registry = new Registry({
+      clock,
+      logger,
+      disk: options.stateDirectory ?? (await openStateDirectory(config.stateDir)),
+      publish: (containerId, event) => {
+        logTransitions(logger, containerId, event)
+        events.publish(containerId, event)
+      },
+      onEnded: (container: Container) => {
+        if (store.get(container.id) === container) store.delete(container.id)
+      },
+    })
+    return {
+      config,
+      clock,
+      logger,
+      store,
+      events,
+      registry,
+      limits: options.limits ?? {},
+      implementation: (type) => knownImplementation(implementations, type),
+      close: async (error) => {
+        await registry.close(error)
+        await closeAll()
+      },
+    }
+  } catch (error) {
+    await closeAll()
+    throw error
+  }
+}
+
+/** Closes all of them, whatever one of them throws: what is left open would keep fds, and a child process. */
+async function closeInTurn(closers: readonly (() => Promise<void>)[], logger: Logger): Promise<void> {
+  for (const close of closers) {
+    try {
+      await close()
+    } catch (error) {
+      logger.error({ err: error }, 'a part of the runtime could not be closed')
+    }
+  }
+}
+
+interface Opening {
+  readonly config: Config
+  readonly options: RuntimeOptions
+  readonly logger: Logger
+  readonly clock: Clock
+  readonly closers: (() => Promise<void>)[]
+}
+
+async function openImplementations(opening: Opening): Promise<Map<string, RuntimeImpl>> {
+  const { config, options, logger, clock, closers } = opening
+  const types = new Set(Object.values(config.runtimes).map((handler) => handler.runtimeType))
+  const implementations = new Map<string, RuntimeImpl>()
+  for (const type of types) {
+    const factory = givenFactory(options, type) ?? (type === runtimeTypeOci ? ociFactory(opening) : undefined)
+    if (factory === undefined) {
+      if (config.runtimes[config.defaultRuntime]?.runtimeType !== type) continue
+      throw unknownType(type, 'open', config.defaultRuntime)
+    }
+    const implementation = await factory({ config, logger, clock })
+    closers.push(() => implementation.close())
+    implementations.set(type, implementation)
+  }
+  return implementations
+}
+
+function givenFactory(
+  { implementations = {} }: RuntimeOptions,
+  type: string,
+): ImplementationFactory | undefined {
+  return Object.hasOwn(implementations, type) ? implementations[type] : undefined
+}
+
+function ociFactory({ config, options, logger, clock, closers }: Opening): ImplementationFactory {
+  return async () => {
+    await ensurePrivateDirectory(config.runDir)
+    await ensurePrivateDirectory(config.containerAttachSocketDir)
+    const exits = await openExitEvents({ directory: config.containerExitsDir, logger, clock })
+    closers.push(() => exits.close())
+    const launcher = await openLauncher({
+      logger,
+      ...(options.nodePath === undefined ? {} : { nodePath: options.nodePath }),
+      ...(options.launcherPath === undefined ? {} : { launcherPath: options.launcherPath }),
+    })
+    closers.push(() => launcher.close())
+    return createRuntimeOci({ config, launcher, exits, logger })
+  }
+}
+
+function knownImplementation(implementations: ReadonlyMap<string, RuntimeImpl>, type: string): RuntimeImpl {
+  const implementation = implementations.get(type)
+  if (implementation !== undefined) return implementation
+  throw unknownType(type, 'createContainer')
+}
+
+function unknownType(type: string, operation: string, handler?: string): OciError {
+  const where = handler === undefined ? '' : ` of the default handler "${handler}"`
+  const message = `no implementation of runtime type "${type}"${where}: give one in the option implementations`
+  return new OciError('ERR_CONFIG', message, { field: 'runtime_type', operation })
+}

@@ -1,0 +1,505 @@
+/**
+ * The nouns: what an embedder describes (a {@link Container}) and what it can read back about it.
+ *
+ * Deliberately not here: anything that acts. A container knows no actor, no process and no file; the registry binds a
+ * read-only view of the machine's state to it, and verbs are the Runtime's.
+ */
+import { OciError } from './errors/index.ts'
+import type { OciIdMapping, OciSpec } from './oci-spec.ts'
+import { defaultStopSignal, signalName, signalNumberOr } from './signals.ts'
+
+/**
+ * An instant as RFC 3339 with up to nine decimals, as in state.json: in UTC when it is ours, with any offset when another
+ * program wrote the file. `new Date(timestamp)` reads it, to the millisecond.
+ */
+export type Timestamp = string
+
+/** The OCI status of a container. Parity: the seed's ContainerState* constants. */
+export const containerStatuses = ['created', 'running', 'paused', 'stopped'] as const
+export type ContainerStatus = (typeof containerStatuses)[number]
+
+/** The fine state of a container's machine. `docs/architecture.md` has the picture. */
+export const containerPhases = [
+  'registered',
+  'creating',
+  'cleaning',
+  'failed',
+  'created',
+  'starting',
+  'running',
+  'pausing',
+  'resuming',
+  'observing',
+  'paused',
+  'stopping.thawing',
+  'stopping.signalling',
+  'stopping.grace',
+  'stopping.killing',
+  'exiting',
+  'stopped',
+  'deleting',
+  'deleted',
+] as const
+export type ContainerPhase = (typeof containerPhases)[number]
+
+/** Why an exit code is not known. */
+export const unknownExitReasons = [
+  /** The process is gone and no exit file came in time. */
+  'no-exit-file',
+  /** The monitor died before the process did, so nobody was left to reap it. */
+  'monitor-lost',
+  /** The container never started, so there is no exit. */
+  'start-failed',
+  /** Another program wrote the state file: one that leaves out a code of zero and makes up 255. */
+  'legacy',
+] as const
+export type UnknownExitReason = (typeof unknownExitReasons)[number]
+
+/** How a container's process ended: a code, or that it cannot be known and why. Never a made-up code. */
+export type ExitStatus = (
+  | {
+      readonly kind: 'code'
+      readonly code: number
+      /** The signal that a code above 128 usually stands for. An inference: a process may exit 137 by itself. */
+      readonly inferredSignal: number | undefined
+    }
+  | { readonly kind: 'unknown'; readonly why: UnknownExitReason }
+) & {
+  /** True only with evidence from the kernel that the OOM killer ended this run. */
+  readonly oomKilled: boolean
+  readonly finished: Timestamp
+}
+
+/** What the supervisor knows of a container, as plain data in the seed's shape. Parity: the seed's ContainerState. */
+export interface ContainerState {
+  readonly ociVersion: string
+  readonly id: string
+  /** Undefined until created, and when creating failed. */
+  readonly status: ContainerStatus | undefined
+  /** The init process in the host's pid namespace; 0 when there is none. */
+  readonly pid: number
+  readonly bundle: string
+  readonly annotations: Readonly<Record<string, string>>
+  readonly created: Timestamp | undefined
+  readonly started: Timestamp | undefined
+  readonly finished: Timestamp | undefined
+  /** CRI-O's view of the exit: the code, 255 when it is unknown, undefined before the exit. `exit` has the truth. */
+  readonly exitCode: number | undefined
+  readonly oomKilled: boolean
+  /** What went wrong last: a failed create, start or delete. */
+  readonly error: string | undefined
+  readonly exit: ExitStatus | undefined
+  /** False while the disk refuses to take this state; it is retried. */
+  readonly durable: boolean
+}
+
+/** A bind mount of a container. Parity: the seed's ContainerVolume. */
+export interface ContainerVolume {
+  readonly containerPath: string
+  readonly hostPath: string
+  readonly readonly: boolean
+}
+
+/** User and group id mappings. Parity: idtools.IDMappings. */
+export interface IdMappings {
+  readonly uids: readonly OciIdMapping[]
+  readonly gids: readonly OciIdMapping[]
+}
+
+/** The kubelet's name for a container. Parity: pb.ContainerMetadata. */
+export interface ContainerMetadata {
+  readonly name: string
+  readonly attempt: number
+}
+
+export interface ContainerOptions {
+  /** `[A-Za-z0-9][A-Za-z0-9_.-]{0,127}`, unique per runtime; the name of files, cgroups and the runtime's own state. */
+  readonly id: string
+  readonly name?: string
+  /** Absolute path of the OCI bundle. */
+  readonly bundlePath: string
+  /** Absolute path of the log file that conmon writes; default `<dir>/log`. */
+  readonly logPath?: string
+  /** Absolute path of the network namespace, when it is not the container's own; '' means the same as none. */
+  readonly netns?: string
+  /** Labels and annotations: at most 256 KiB of names and values each, as in Kubernetes. */
+  readonly labels?: Readonly<Record<string, string>>
+  readonly crioAnnotations?: Readonly<Record<string, string>>
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly image?: string
+  readonly imageName?: string
+  readonly imageRef?: string
+  readonly metadata?: ContainerMetadata
+  /** Id of the sandbox (pod) it belongs to. */
+  readonly sandbox?: string
+  readonly terminal?: boolean
+  readonly stdin?: boolean
+  /** Close the container's stdin when the first attached client leaves. */
+  readonly stdinOnce?: boolean
+  readonly privileged?: boolean
+  /** Name of a configured handler; none, or '', is the configuration's default runtime. */
+  readonly runtimeHandler?: string
+  /** Absolute path of a directory for this container's state files; default `<bundlePath>`. */
+  readonly dir?: string
+  readonly createdAt?: Date
+  /** Name (`TERM`, `SIGTERM`, any case, `RTMIN+3`) or number. Anything unknown means TERM, as in the seed. */
+  readonly stopSignal?: string | number
+}
+
+/** What the registry shows of a registered container. */
+export interface ContainerView {
+  readonly state: ContainerState
+  readonly phase: ContainerPhase
+  /** When the phase was entered. */
+  readonly since: Timestamp
+  readonly waitingFor: string | undefined
+  /** True while the init process named by `state.pid` is the one we started. */
+  ownsProcess(): boolean
+}
+
+/**
+ * A container as its embedder describes it, and a window on its state once a Runtime has registered it.
+ * Throws ERR_INVALID_ARGUMENT naming the field when the description is malformed. Parity: the seed's NewContainer.
+ */
+export class Container {
+  readonly id: string
+  readonly name: string
+  readonly bundlePath: string
+  readonly logPath: string
+  readonly netns: string | undefined
+  readonly labels: Readonly<Record<string, string>>
+  readonly crioAnnotations: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+  readonly image: string
+  readonly imageName: string
+  readonly imageRef: string
+  readonly metadata: ContainerMetadata | undefined
+  readonly sandbox: string
+  readonly terminal: boolean
+  readonly stdin: boolean
+  readonly stdinOnce: boolean
+  readonly privileged: boolean
+  readonly runtimeHandler: string | undefined
+  readonly dir: string
+  readonly createdAt: Date
+  /** The stop signal's number. Parity: StopSignal(); `getStopSignal` has its name. */
+  readonly stopSignal: number
+
+  #spec: OciSpec | undefined
+  #idMappings: IdMappings | undefined
+  #mountPoint = ''
+  #intermediateMountPoint = ''
+  #seccompProfilePath = ''
+  readonly #volumes: ContainerVolume[] = []
+  #unregistered: Partial<ContainerState> = {}
+  #created = false
+  #view: ContainerView | undefined
+
+  constructor(options: ContainerOptions) {
+    this.id = validId(options.id)
+    this.name = text('name', options.name) ?? this.id
+    this.bundlePath = absolutePath('bundlePath', options.bundlePath)
+    this.dir = absolutePath('dir', options.dir ?? this.bundlePath)
+    this.logPath = absolutePath('logPath', options.logPath ?? `${this.dir}/log`)
+    this.netns = options.netns ? absolutePath('netns', options.netns) : undefined
+    this.labels = stringMap('labels', options.labels)
+    this.crioAnnotations = stringMap('crioAnnotations', options.crioAnnotations)
+    this.annotations = stringMap('annotations', options.annotations)
+    this.image = text('image', options.image) ?? ''
+    this.imageName = text('imageName', options.imageName) ?? ''
+    this.imageRef = text('imageRef', options.imageRef) ?? ''
+    this.metadata = metadata(options.metadata)
+    this.sandbox = text('sandbox', options.sandbox) ?? ''
+    this.terminal = flag('terminal', options.terminal)
+    this.stdin = flag('stdin', options.stdin)
+    this.stdinOnce = flag('stdinOnce', options.stdinOnce)
+    this.privileged = flag('privileged', options.privileged)
+    this.runtimeHandler = text('runtimeHandler', options.runtimeHandler) || undefined
+    this.createdAt = date('createdAt', options.createdAt ?? new Date())
+    this.stopSignal = signalNumberOr(options.stopSignal, defaultStopSignal)
+  }
+
+  /** The stop signal's name without prefix, `TERM` by default. Parity: GetStopSignal. */
+  getStopSignal(): string {
+    return signalName(this.stopSignal)
+  }
+
+  /** `namespace/pod/container` from the kubelet's labels, or the name outside Kubernetes. Parity: Description. */
+  get description(): string {
+    const parts = ['pod.namespace', 'pod.name', 'container.name'].map(
+      (key) => this.labels[`io.kubernetes.${key}`],
+    )
+    return parts.some((part) => part === undefined) ? this.name : parts.join('/')
+  }
+
+  /** Parity: StatePath. */
+  get statePath(): string {
+    return `${this.dir}/state.json`
+  }
+
+  /**
+   * Path of the container's network namespace. Throws ERR_NOT_RUNNING when it has none of its own name and its
+   * process is not, or no longer, ours. Parity: NetNsPath, which answered `/proc/0/ns/net` here.
+   */
+  netNsPath(): string {
+    if (this.netns !== undefined) return this.netns
+    const { pid } = this.state
+    if (pid > 0 && this.#view?.ownsProcess() === true) return `/proc/${pid}/ns/net`
+    throw new OciError(
+      'ERR_NOT_RUNNING',
+      `container ${this.id} has no running process and no netns was given`,
+      {
+        containerId: this.id,
+        operation: 'netNsPath',
+      },
+    )
+  }
+
+  /** A copy of the spec given to `setSpec`, or undefined while it is the bundle's config.json that counts. Parity: Spec. */
+  get spec(): OciSpec | undefined {
+    return structuredClone(this.#spec)
+  }
+
+  /**
+   * Gives this library the spec, so that it does not have to read the bundle's config.json for its own decisions. What the
+   * runtime runs is the file, which is never written by this library: `writeBundle` writes it, or its author.
+   * ERR_INVALID_ARGUMENT when it is not plain data. Parity: SetSpec.
+   */
+  setSpec(spec: OciSpec): void {
+    try {
+      this.#spec = structuredClone(spec)
+    } catch (cause) {
+      throw new OciError('ERR_INVALID_ARGUMENT', 'spec must be plain data', {
+        containerId: this.id,
+        operation: 'setSpec',
+        field: 'spec',
+        cause,
+      })
+    }
+  }
+
+  get idMappings(): IdMappings | undefined {
+    return this.#idMappings
+  }
+
+  setIdMappings(mappings: IdMappings): void {
+    this.#idMappings = structuredClone(mappings)
+  }
+
+  get mountPoint(): string {
+    return this.#mountPoint
+  }
+
+  setMountPoint(path: string): void {
+    this.#mountPoint = text('mountPoint', path) ?? ''
+  }
+
+  get intermediateMountPoint(): string {
+    return this.#intermediateMountPoint
+  }
+
+  setIntermediateMountPoint(path: string): void {
+    this.#intermediateMountPoint = text('intermediateMountPoint', path) ?? ''
+  }
+
+  get seccompProfilePath(): string {
+    return this.#seccompProfilePath
+  }
+
+  setSeccompProfilePath(path: string): void {
+    this.#seccompProfilePath = text('seccompProfilePath', path) ?? ''
+  }
+
+  get volumes(): readonly ContainerVolume[] {
+    return [...this.#volumes]
+  }
+
+  addVolume(volume: ContainerVolume): void {
+    this.#volumes.push(Object.freeze({ ...volume }))
+  }
+
+  /** A snapshot; reading it never waits and never spawns. Parity: State and StateNoLock. */
+  get state(): ContainerState {
+    return this.#view?.state ?? { ...initialState(this), ...this.#unregistered }
+  }
+
+  get status(): ContainerStatus | undefined {
+    return this.state.status
+  }
+
+  get phase(): ContainerPhase {
+    return this.#view?.phase ?? 'registered'
+  }
+
+  /** When the current phase was entered. */
+  get since(): Timestamp {
+    return this.#view?.since ?? this.createdAt.toISOString()
+  }
+
+  /** What the current phase is waiting for, in words; undefined at rest. */
+  get waitingFor(): string | undefined {
+    return this.#view?.waitingFor
+  }
+
+  /** True once the container has been created. Parity: Created. */
+  get created(): boolean {
+    return this.#created || this.state.created !== undefined
+  }
+
+  /** Before registration only. Parity: SetCreated. */
+  setCreated(): void {
+    this.#assertUnregistered('setCreated')
+    this.#created = true
+  }
+
+  /** Before registration only: records a failed start (started = finished = created). Parity: SetStartFailed. */
+  setStartFailed(error: unknown): void {
+    this.#assertUnregistered('setStartFailed')
+    const at = this.state.created ?? this.createdAt.toISOString()
+    this.#unregistered = {
+      ...this.#unregistered,
+      started: at,
+      finished: at,
+      ...(error == null ? {} : { error: messageOf(error) }),
+    }
+  }
+
+  /** @internal Seeds the state of an unregistered container: from disk, or in tests (`setState` of `/testing`). */
+  seedState(state: Partial<ContainerState>): void {
+    this.#assertUnregistered('setState')
+    this.#unregistered = { ...this.#unregistered, ...state }
+  }
+
+  /** @internal Invariant: once bound, the machine is the only writer of this container's state. */
+  bindView(view: ContainerView): void {
+    this.#view = view
+  }
+
+  #assertUnregistered(operation: string): void {
+    if (this.#view === undefined) return
+    throw new OciError(
+      'ERR_WRONG_STATUS',
+      `${operation} is for containers no runtime has registered; ${this.id} is ${this.phase}`,
+      {
+        containerId: this.id,
+        operation,
+        allowed: [],
+      },
+    )
+  }
+}
+
+/** True for a legal container id. */
+export function isContainerId(id: unknown): id is string {
+  return typeof id === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id)
+}
+
+/** `id` if it is a legal container id, else ERR_INVALID_ARGUMENT. */
+export function validId(id: string): string {
+  if (isContainerId(id)) return id
+  throw malformed(
+    'id',
+    id,
+    'must be 1 to 128 characters of A-Z a-z 0-9 _ . - and begin with a letter or digit',
+  )
+}
+
+function initialState(container: Container): ContainerState {
+  return {
+    ociVersion: '1.0.2',
+    id: container.id,
+    status: undefined,
+    pid: 0,
+    bundle: container.bundlePath,
+    annotations: container.annotations,
+    created: undefined,
+    started: undefined,
+    finished: undefined,
+    exitCode: undefined,
+    oomKilled: false,
+    error: undefined,
+    exit: undefined,
+    durable: true,
+  }
+}
+
+/** Linux's PATH_MAX, without the final NUL. */
+const pathMaxBytes = 4095
+
+function absolutePath(field: string, path: string): string {
+  const legal = isText(path) && path.startsWith('/') && !path.split('/').includes('..')
+  if (!legal) throw malformed(field, path, "must be an absolute path without '..'")
+  if (Buffer.byteLength(path) > pathMaxBytes)
+    throw malformed(field, undefined, `must have at most ${pathMaxBytes} bytes`)
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, lengthWithoutSlashes(path)) : path
+}
+
+function lengthWithoutSlashes(path: string): number {
+  let length = path.length
+  while (length > 1 && path[length - 1] === '/') length--
+  return length
+}
+
+/** Values end up in argument vectors, where a NUL ends them early. */
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && !value.includes('\0')
+}
+
+function text(field: string, value: string | undefined): string | undefined {
+  if (value === undefined || isText(value)) return value
+  throw malformed(field, value, 'must be a string without NUL')
+}
+
+function flag(field: string, value: boolean | undefined): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false
+  throw malformed(field, value, 'must be a boolean')
+}
+
+/** A copy: a Date can be changed by whoever holds it. */
+function date(field: string, value: Date): Date {
+  if (value instanceof Date && !Number.isNaN(value.getTime())) return new Date(value)
+  throw malformed(field, undefined, 'must be a valid Date')
+}
+
+function metadata(value: ContainerMetadata | undefined): ContainerMetadata | undefined {
+  if (value === undefined) return undefined
+  const { name, attempt } = value
+  if (!isText(name)) throw malformed('metadata.name', name, 'must be a string without NUL')
+  if (!Number.isSafeInteger(attempt) || attempt < 0) {
+    throw malformed('metadata.attempt', attempt, 'must be a whole number, 0 or more')
+  }
+  return Object.freeze({ name, attempt })
+}
+
+const stringMapMaxBytes = 262_144
+
+function stringMap(
+  field: string,
+  map: Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  const entries = Object.entries(map ?? {})
+  let bytes = 0
+  for (const [key, value] of entries) {
+    if (!isText(key) || key === '')
+      throw malformed(field, key, 'must have names that are not empty and without NUL')
+    if (!isText(value)) throw malformed(`${field}.${key}`, value, 'must be a string without NUL')
+    bytes += Buffer.byteLength(key) + Buffer.byteLength(value)
+  }
+  if (bytes > stringMapMaxBytes)
+    throw malformed(field, undefined, `must have at most ${stringMapMaxBytes} bytes`)
+  return Object.freeze(Object.fromEntries(entries))
+}
+
+function malformed(field: string, value: unknown, rule: string): OciError {
+  const shown = value === undefined ? '' : ` ${shortened(value)}`
+  return new OciError('ERR_INVALID_ARGUMENT', `${field}${shown} ${rule}`, { field })
+}
+
+function shortened(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 200)) : `of type ${typeof value}`
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message
+  return typeof error === 'string' ? error : `a ${typeof error} was thrown`
+}

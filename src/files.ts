@@ -1,0 +1,227 @@
+/**
+ * Reading and writing files that others may have tampered with or that must survive a crash: bounded reads that never
+ * follow a link or block on a FIFO, atomic writes, private directories.
+ *
+ * Deliberately not here: what the files contain.
+ */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { OciError, errnoOf, isOciError } from './errors/index.ts'
+import type { ErrorCode } from './errors/index.ts'
+
+export interface ReadTextOptions {
+  readonly maxBytes: number
+  /** The code for a file that is not what it should be: a link, a FIFO, too large, not UTF-8. */
+  readonly code: ErrorCode
+}
+
+/**
+ * The text of a regular file, or undefined when there is no such file. Any other refusal of the system is ERR_IO: an
+ * error is never read as absence.
+ */
+export async function readTextFile(path: string, options: ReadTextOptions): Promise<string | undefined> {
+  const handle = await openForReading(path, options.code)
+  if (handle === undefined) return undefined
+  try {
+    const stats = await handle.stat()
+    if (!stats.isFile()) throw misfit(options.code, path, 'is not a regular file')
+    if (stats.size > options.maxBytes) throw tooLarge(path, options)
+    return decodeUtf8(await readAtMost(handle, path, options), path, options.code)
+  } catch (error) {
+    throw asIoError(error, 'read', path)
+  } finally {
+    await handle.close()
+  }
+}
+
+async function openForReading(path: string, code: ErrorCode): Promise<FileHandle | undefined> {
+  // Without O_NONBLOCK the open of a FIFO would hold a thread of the pool until somebody writes to it.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY
+  try {
+    return await open(path, flags)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT') return undefined
+    if (errno === 'ELOOP') throw misfit(code, path, 'is a symbolic link, it must be a regular file', error)
+    if (errno === 'ENXIO') throw misfit(code, path, 'is not a regular file', error)
+    throw ioError('read', path, error)
+  }
+}
+
+/** Counts what it reads instead of trusting the size: the file may grow, and files of /proc have size 0. */
+async function readAtMost(handle: FileHandle, path: string, options: ReadTextOptions): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let totalBytes = 0
+  for (;;) {
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(65_536), 0, 65_536)
+    if (bytesRead === 0) return Buffer.concat(chunks)
+    totalBytes += bytesRead
+    if (totalBytes > options.maxBytes) throw tooLarge(path, options)
+    chunks.push(buffer.subarray(0, bytesRead))
+  }
+}
+
+function decodeUtf8(bytes: Buffer, path: string, code: ErrorCode): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw misfit(code, path, 'is not UTF-8', error)
+  }
+}
+
+export interface WriteTextOptions {
+  /** False skips fsync: the file is still never seen half written, but may be lost with the power. Default true. */
+  readonly sync?: boolean
+}
+
+/**
+ * Writes a file (mode 0600) so that readers, and a restart after a crash, see the old text or the new and nothing else:
+ * a temporary file beside it, fsync, rename, fsync of the directory. Throws ERR_IO and leaves no temporary file.
+ * Concurrent writers of one path do not tear each other's text, but which one is last is theirs to agree on.
+ */
+export async function writeTextFile(
+  path: string,
+  text: string,
+  options: WriteTextOptions = {},
+): Promise<void> {
+  const sync = options.sync ?? true
+  const temporary = temporaryPath(path)
+  try {
+    await writeNew(temporary, text, sync)
+    await rename(temporary, path)
+    if (sync) await syncDirectory(dirname(path))
+  } catch (error) {
+    throw ioError('write', path, await withoutTemporary(temporary, error))
+  }
+}
+
+/** Removes the temporary file of a failed write; the first failure is the one to report, a second one joins it. */
+async function withoutTemporary(temporary: string, first: unknown): Promise<unknown> {
+  try {
+    await unlinkIfThere(temporary)
+    return first
+  } catch (second) {
+    return Object.assign(new AggregateError([first, second], String(first)), { code: errnoOf(first) })
+  }
+}
+
+async function writeNew(path: string, text: string, sync: boolean): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+  const handle = await open(path, flags, 0o600)
+  try {
+    await handle.writeFile(text, 'utf8')
+    if (sync) await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Makes a rename or an unlink in `path` durable. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Removes the temporary files that a crash left behind while `path` was being written. Nobody may be writing it now. */
+export async function removeTemporaryFiles(path: string): Promise<void> {
+  const { prefix, suffix } = temporaryName(path)
+  const names = await readdir(dirname(path)).catch((error: unknown) => {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
+    throw ioError('list', dirname(path), error)
+  })
+  const left = names.filter((name) => name.startsWith(prefix) && name.endsWith(suffix))
+  for (const name of left) await unlinkIfThere(join(dirname(path), name))
+}
+
+function temporaryName(path: string): { prefix: string; suffix: string } {
+  return { prefix: `.${basename(path)}.`, suffix: '.tmp' }
+}
+
+function temporaryPath(path: string): string {
+  const { prefix, suffix } = temporaryName(path)
+  return join(dirname(path), `${prefix}${randomBytes(8).toString('hex')}${suffix}`)
+}
+
+async function unlinkIfThere(path: string): Promise<void> {
+  try {
+    await unlink(path)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw ioError('remove', path, error)
+  }
+}
+
+/**
+ * Creates a directory and its missing parents with mode 0700. One that exists is taken as it is, but refused with
+ * ERR_INVALID_ARGUMENT when it is a symbolic link, not a directory, another user's, or writable for everybody: who can
+ * write there decides what a restart believes. What the system refuses is ERR_IO, also when we cannot write there (a
+ * read-only mount, an immutable directory). `field` is the caller's name for it.
+ */
+export async function ensurePrivateDirectory(path: string, field = 'path'): Promise<void> {
+  try {
+    await makePrivateDirectory(path)
+  } catch (error) {
+    if (!isOciError(error)) throw error
+    const message = field === 'path' ? error.message : `${field}: ${error.message}`
+    throw new OciError(error.code, message, { field, file: error.file, cause: error.cause })
+  }
+}
+
+async function makePrivateDirectory(path: string): Promise<void> {
+  if (!path.startsWith('/') || path.includes('\0')) {
+    throw unfitDirectory(path, 'must be an absolute path')
+  }
+  // lstat and mkdir follow a link when its name ends in a slash.
+  const name = path.replace(/(?<=[^/])\/+$/, '')
+  const refused: unknown = await mkdir(name, { recursive: true, mode: 0o700 }).catch(
+    (error: unknown) => error,
+  )
+  const stats = await lstat(name).catch((error: unknown) => {
+    // Without a directory to look at, why it could not be made is what the caller needs to know.
+    throw ioError('create directory', name, refused instanceof Error ? refused : error)
+  })
+  if (stats.isSymbolicLink()) throw unfitDirectory(name, 'is a symbolic link, it must be a directory')
+  if (!stats.isDirectory()) throw unfitDirectory(name, 'is not a directory')
+  const uid = process.geteuid?.()
+  if (uid !== undefined && stats.uid !== uid) {
+    throw unfitDirectory(name, `belongs to user ${stats.uid}, it must belong to user ${uid}`)
+  }
+  if ((stats.mode & 0o002) !== 0) throw unfitDirectory(name, 'is writable for everybody, it must be private')
+  await access(name, constants.W_OK | constants.X_OK).catch((error: unknown) => {
+    throw ioError('write to directory', name, error)
+  })
+}
+
+/** ERR_IO for a file operation that the system refused. */
+export function ioError(verb: string, path: string, error: unknown): OciError {
+  const reason = errnoOf(error) ?? (error instanceof Error ? error.message : String(error))
+  return new OciError('ERR_IO', `cannot ${verb} ${path}: ${reason}`, { file: path, cause: error })
+}
+
+function asIoError(error: unknown, verb: string, path: string): OciError {
+  return error instanceof OciError ? error : ioError(verb, path, error)
+}
+
+function unfitDirectory(path: string, reason: string, cause?: unknown): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', `directory ${path} ${reason}`, {
+    field: 'path',
+    file: path,
+    cause,
+  })
+}
+
+function misfit(code: ErrorCode, path: string, reason: string, cause?: unknown): OciError {
+  return new OciError(code, `${path} ${reason}`, { file: path, cause })
+}
+
+function tooLarge(path: string, options: ReadTextOptions): OciError {
+  return misfit(options.code, path, `is larger than ${options.maxBytes} bytes`)
+}

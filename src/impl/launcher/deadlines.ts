@@ -1,0 +1,28 @@
+/** Waiting with a limit. The timers here are cancelled as soon as nobody waits for them. */
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Waits for an event at most so long; undefined when the time is up. */
+export async function within<T>(event: Promise<T>, limitMs: number): Promise<T | undefined> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([event, delay(limitMs, undefined, { signal: timer.signal })])
+  } finally {
+    timer.abort()
+  }
+}
+
+/**
+ * Calls back when the time is up and what had arrived by then has been read, unless it is aborted before. After a stall of
+ * the event loop the timers run before the messages that came in meanwhile, and would accuse the innocent.
+ */
+export function whenExpired(limitMs: number, cancel: AbortSignal, expired: () => void): void {
+  const timer = setTimeout(() => setImmediate(() => cancel.aborted || expired()), limitMs)
+  cancel.addEventListener('abort', () => clearTimeout(timer), { once: true })
+}
+
+export function whenAborted(signal: AbortSignal): Promise<'abort'> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve('abort')
+    else signal.addEventListener('abort', () => resolve('abort'), { once: true })
+  })
+}

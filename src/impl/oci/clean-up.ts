@@ -1,0 +1,101 @@
+/**
+ * Clean-up: undoes a create or a start of which nobody knows how far it came, and succeeds when there is nothing.
+ *
+ * The worst case it is made for: the runtime hangs in `create`, or finishes it after its monitor died, which leaves a
+ * created container that nobody watches. So a create under way is ended first, through its monitor, and only then is the
+ * container deleted. Where the container stands, its own death comes first: then the monitor reports the exit and ends.
+ */
+import { lstat } from 'node:fs/promises'
+import { readBundleSpec } from '../../bundle.ts'
+import type { Container } from '../../container.ts'
+import { errnoOf, isOciError } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
+import type { EffectOptions } from '../runtime-impl.ts'
+import { cgroupDirectories, cgroupDirectory } from './cgroups.ts'
+import { deleteFromRuntime, endMonitor, forget, seeMonitorEnd } from './forget.ts'
+import { killMonitorCgroup, removeCgroups } from './monitor-cgroup.ts'
+import { findMonitor, searchMonitor } from './monitor.ts'
+import type { Notes } from './notes.ts'
+import { throwIfAborted } from './waiting.ts'
+import { placeOf, type OciWorld, type Place } from './world.ts'
+
+export async function cleanUp(
+  world: OciWorld,
+  container: Container,
+  { signal }: EffectOptions,
+): Promise<void> {
+  await Promise.allSettled([world.creating.get(container.id)])
+  throwIfAborted(signal)
+  if (world.untouched.has(container.id)) return
+  const place = await placeOf(world, container)
+  const notes = await world.notebook.read(container, place.paths.notesFile)
+  const monitorCgroups = notes?.monitorCgroups ?? []
+
+  const monitor = (await findMonitor(place)) ?? (await searchMonitor(place))
+  // It failed before create was asked: the runtime may have a stranger of that id.
+  if (notes === undefined && monitor === undefined && !world.ours.has(container)) return
+  world.unclean.add(container)
+  if (!(await isCreated(place))) {
+    if (monitor !== undefined) await endMonitor(place, monitor, signal)
+    // What the runtime or a hook left running could go on creating.
+    await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
+  }
+  await deleteFromRuntime(world, place, ['--force'], signal)
+  await seeMonitorEnd(place, monitor, signal)
+  // Whatever the monitor reported of a container that is undone is no exit.
+  await world.exits.discard(container.id)
+  await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
+  await removeCgroups(monitorCgroups, signal)
+  await removeContainerCgroups(world, place, notes, signal)
+  await forget(world, place)
+  world.unclean.delete(container)
+}
+
+/** The runtime writes this file as the last step of its create. */
+async function isCreated({ paths }: Place): Promise<boolean> {
+  try {
+    return (await lstat(paths.initPidFile)).size > 0
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw ioError('examine', paths.initPidFile, error)
+  }
+}
+
+/** A runtime that was killed within create forgets the container and leaves its cgroups. They do no harm if they stay. */
+export async function removeContainerCgroups(
+  world: OciWorld,
+  place: Place,
+  notes: Notes | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await removeCgroups(await containerCgroups(world, place, notes), signal)
+  } catch (error) {
+    throwIfAborted(signal)
+    world.logger.debug({ containerId: place.container.id, err: error }, 'a cgroup of a container stays')
+  }
+}
+
+async function containerCgroups(
+  world: OciWorld,
+  { container }: Place,
+  notes: Notes | undefined,
+): Promise<readonly string[]> {
+  const mounts = await world.cgroupMounts()
+  if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) {
+    return cgroupDirectories(mounts, notes.cgroupPaths)
+  }
+  const path = await cgroupsPathOf(container)
+  return path === undefined ? [] : mounts.map((mount) => cgroupDirectory(mount, path))
+}
+
+async function cgroupsPathOf(container: Container): Promise<string | undefined> {
+  try {
+    const path = (await readBundleSpec(container)).linux?.cgroupsPath ?? ''
+    return /^\/+[^/]/.test(path) && !path.split('/').includes('..') ? path : undefined
+  } catch (error) {
+    // The bundle may be gone or have been broken all along.
+    if (isOciError(error)) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * Create: checks, then conmon, which has the runtime create the container and stays as its monitor.
+ *
+ * The order is what matters: everything that can be refused is refused before anything is touched (preflight.ts); the
+ * monitor is in its cgroup, and the notes that name it are written, before its start byte. So whatever happens from then
+ * on, `cleanUp` finds what there is. What goes wrong is left to it: its callers run it after every failure.
+ */
+import type { Container } from '../../container.ts'
+import { OciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
+import { readRuntimeWords } from '../../errors/runtime-wording.ts'
+import type { OciSpec } from '../../oci-spec.ts'
+import type { MonitorCreated, MonitorFailure, MonitorOutcome } from '../launcher/launcher.ts'
+import { readIdentity, readProcessStat } from '../process-identity.ts'
+import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts'
+import { readCgroupPaths } from './cgroups.ts'
+import { conmonCreateArguments, monitorEnvironment } from './conmon-arguments.ts'
+import { removeFile, removeMadeFiles } from './leftovers.ts'
+import { monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
+import { readPidFile } from './monitor.ts'
+import type { Notes } from './notes.ts'
+import { preflight, type Preflight } from './preflight.ts'
+import { justBefore, notStartedError } from './runtime-command.ts'
+import type { OciWorld } from './world.ts'
+
+/** Throws what {@link preflight} throws, what the runtime's words mean, ERR_CREATE_FAILED, ERR_MONITOR_FAILED, ERR_TIMEOUT. */
+export async function create(
+  world: OciWorld,
+  container: Container,
+  options: CreateOptions,
+): Promise<Created> {
+  const work = createOnce(world, container, options)
+  world.creating.set(container.id, work)
+  try {
+    return await work
+  } finally {
+    if (world.creating.get(container.id) === work) world.creating.delete(container.id)
+  }
+}
+
+async function createOnce(
+  world: OciWorld,
+  container: Container,
+  { cgroupParent, signal, timeoutMs }: CreateOptions,
+): Promise<Created> {
+  world.untouched.add(container.id)
+  const checked = await preflight(world, container, cgroupParent)
+  world.untouched.delete(container.id)
+  world.ours.add(container)
+  world.oomBeforeKill.delete(container.id)
+  world.notebook.forget(container.id)
+  await removeMadeFiles(checked.place.paths)
+  // An exit file of an earlier container with this id would end the new one before it is created.
+  await world.exits.discard(container.id)
+  world.exits.expect(container.id)
+  try {
+    return await createWithMonitor(world, checked, signal, timeoutMs)
+  } catch (error) {
+    if (!checked.logExists) await removeFile(container.logPath)
+    throw error
+  }
+}
+
+async function createWithMonitor(
+  world: OciWorld,
+  checked: Preflight,
+  signal: AbortSignal,
+  callerTimeoutMs: number | undefined,
+): Promise<Created> {
+  const { place } = checked
+  const { container, paths, handler } = place
+  const mounts = await world.cgroupMounts()
+  const notes: Notes = {
+    runtimeRoot: place.runtimeRoot,
+    ownPidNamespace: hasOwnPidNamespace(checked.spec),
+    init: undefined,
+    cgroupPaths: {},
+    monitorCgroups: monitorCgroupDirectories(mounts, checked.monitorCgroup),
+  }
+  const argv = monitorArguments(world, checked)
+  const timeoutMs = callerTimeoutMs ?? handler.containerCreateTimeoutMs
+  const command = {
+    argv,
+    env: monitorEnvironment(place.env),
+    cwd: paths.bundle,
+    timeoutMs: justBefore(timeoutMs),
+  }
+  const beforeStart = async (pid: number) => {
+    await world.notebook.write(container, paths.notesFile, notes)
+    await moveToMonitorCgroup(mounts, checked.monitorCgroup, pid, world.logger)
+  }
+  const outcome = withoutOwnPid(await world.launcher.spawnMonitor(command, beforeStart, signal))
+  if (outcome.kind !== 'created') throw creationError(outcome, argv, container.id, timeoutMs)
+  return handOver(world, checked, notes, outcome)
+}
+
+/** Nobody must ever be led to signal us. The launcher refuses what is no pid at all, but does not know ours. */
+function withoutOwnPid(outcome: MonitorOutcome): MonitorOutcome {
+  if (outcome.kind !== 'created' || outcome.containerPid !== process.pid) return outcome
+  outcome.sync?.destroy()
+  return { kind: 'garbled', text: JSON.stringify({ pid: process.pid }), stderrTail: '' }
+}
+
+/** What a pid says is read at once: the container may be killed at any moment, its monitor too. */
+async function handOver(
+  world: OciWorld,
+  { place }: Preflight,
+  notes: Notes,
+  { containerPid, sync, monitorGone }: MonitorCreated,
+): Promise<Created> {
+  const { container, paths } = place
+  const cgroupPaths = await readCgroupPaths(containerPid)
+  const init = await initIdentity(containerPid)
+  const monitorPid = await readPidFile(paths.monitorPidFile)
+  const monitor = monitorPid === undefined ? undefined : await readIdentity(monitorPid)
+  if (sync !== undefined) {
+    world.syncPipes.set(container.id, sync)
+    sync.once('close', () => {
+      if (world.syncPipes.get(container.id) === sync) world.syncPipes.delete(container.id)
+    })
+  }
+  try {
+    await world.notebook.write(container, paths.notesFile, { ...notes, init, cgroupPaths })
+  } catch (error) {
+    // They help after a restart only. A full disk is no reason to give up a container that stands.
+    world.logger.warn({ containerId: container.id, err: error }, 'the notes on a container cannot be written')
+  }
+  return { init, monitor, monitorGone }
+}
+
+/**
+ * A container that is dead by now has been created nonetheless. Its identity then is one that nobody has: user processes
+ * do not start in the first tick after boot.
+ */
+async function initIdentity(pid: number): Promise<ProcessIdentity> {
+  const stat = await readProcessStat(pid)
+  return { pid, startTicks: stat?.startTicks ?? '0' }
+}
+
+/** A namespace with a path is somebody else's: a pod's, or the host's. */
+export function hasOwnPidNamespace(spec: OciSpec): boolean {
+  return spec.linux?.namespaces?.some(({ type, path }) => type === 'pid' && (path ?? '') === '') === true
+}
+
+function monitorArguments(
+  world: OciWorld,
+  { place, ...programs }: Preflight,
+): readonly [string, ...string[]] {
+  const { config } = world
+  return conmonCreateArguments(place.container, place.paths, {
+    monitorPath: programs.monitorPath,
+    runtimePath: programs.runtimePath,
+    runtimeRoot: place.runtimeRoot,
+    containerExitsDir: config.containerExitsDir,
+    containerAttachSocketDir: config.containerAttachSocketDir,
+    logSizeMaxBytes: config.logSizeMaxBytes,
+    logToJournald: config.logToJournald,
+    noPivot: config.noPivot,
+    systemdCgroup: config.cgroupManager === 'systemd',
+  })
+}
+
+/** How a create that conmon did not complete failed. */
+export function creationError(
+  failure: MonitorFailure,
+  argv: readonly [string, ...string[]],
+  containerId: string,
+  timeoutMs: number,
+): OciError {
+  const details = { containerId, command: failedCommand(argv, failure) }
+  if (failure.kind === 'notStarted') return notStartedError(failure, details)
+  const { code, message } = verdict(failure, timeoutMs)
+  return new OciError(code, message, details)
+}
+
+interface Verdict {
+  readonly code: ErrorCode
+  readonly message: string
+}
+
+function verdict(failure: Exclude<MonitorFailure, { kind: 'notStarted' }>, timeoutMs: number): Verdict {
+  if (failure.kind === 'refused') {
+    const { code = 'ERR_CREATE_FAILED', message } = readRuntimeWords(failure.message)
+    return { code, message: message || 'the runtime refused to create the container without a word' }
+  }
+  if (failure.kind === 'timedOut') {
+    return { code: 'ERR_TIMEOUT', message: `the container was not created within ${timeoutMs} ms` }
+  }
+  if (failure.kind === 'exited') {
+    const { code, message } = readRuntimeWords(failure.stderrTail)
+    const end =
+      failure.signal === undefined
+        ? `exited with code ${failure.exitCode}`
+        : `was killed by ${failure.signal}`
+    return {
+      code: code === 'ERR_RUNTIME_NOT_FOUND' ? code : 'ERR_MONITOR_FAILED',
+      message: `the monitor ${end}: ${message || 'it said nothing'}`,
+    }
+  }
+  const what =
+    failure.kind === 'silent'
+      ? 'closed its sync pipe without a word'
+      : `said what is no answer: ${JSON.stringify(failure.text)}`
+  return { code: 'ERR_MONITOR_FAILED', message: `the monitor ${what}${said(failure.stderrTail)}` }
+}
+
+function said(stderrTail: string): string {
+  const { message } = readRuntimeWords(stderrTail)
+  return message === '' ? '' : `: ${message}`
+}
+
+function failedCommand(argv: readonly string[], failure: MonitorFailure): FailedCommand {
+  return {
+    argv,
+    exitCode: 'exitCode' in failure ? failure.exitCode : undefined,
+    signal: 'signal' in failure ? failure.signal : undefined,
+    timedOut: failure.kind === 'timedOut',
+    stderrTail:
+      'stderrTail' in failure ? failure.stderrTail : failure.kind === 'refused' ? failure.message : '',
+  }
+}

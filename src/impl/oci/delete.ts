@@ -1,0 +1,61 @@
+/** Delete: removes a stopped container from the runtime, and everything that was made for it but its log. */
+import type { Container } from '../../container.ts'
+import { isOciError } from '../../errors/index.ts'
+import { observeProcess } from '../process-identity.ts'
+import type { EffectOptions } from '../runtime-impl.ts'
+import { cleanUp, removeContainerCgroups } from './clean-up.ts'
+import { deleteFromRuntime, forget, seeMonitorEnd } from './forget.ts'
+import { removeCgroups } from './monitor-cgroup.ts'
+import { findMonitor } from './monitor.ts'
+import type { Notes } from './notes.ts'
+import { placeOf, type OciWorld, type Place } from './world.ts'
+
+export async function deleteContainer(
+  world: OciWorld,
+  container: Container,
+  options: EffectOptions,
+): Promise<void> {
+  // Refused at create: whatever bears this id is somebody else's.
+  if (world.untouched.delete(container.id)) return
+  if (world.unclean.has(container)) {
+    await cleanUp(world, container, options)
+    return
+  }
+  const { signal } = options
+  const place = await placeOf(world, container)
+  const notes = await world.notebook.read(container, place.paths.notesFile)
+  const monitor = await findMonitor(place)
+  // Never created, or cleaned up.
+  if (notes === undefined && monitor === undefined && !world.ours.has(container)) return
+  await deleteStopped(world, place, notes, signal)
+  await seeMonitorEnd(place, monitor, signal)
+  // A runtime that has forgotten the container leaves them.
+  await removeContainerCgroups(world, place, notes, signal)
+  try {
+    await removeCgroups(notes?.monitorCgroups ?? [], signal)
+  } catch (error) {
+    // A hook may have left a process there that is meant to stay.
+    if (isOciError(error) && error.code === 'ERR_ABORTED') throw error
+    world.logger.warn({ containerId: container.id, err: error }, 'the cgroup of a monitor stays')
+  }
+  await forget(world, place)
+}
+
+/**
+ * Without force: the caller says that the container has stopped, and if it has not, that is an error. But crun takes an
+ * init that nobody reaps (its monitor was killed, pid 1 does not care) for a running one.
+ */
+async function deleteStopped(
+  world: OciWorld,
+  place: Place,
+  notes: Notes | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await deleteFromRuntime(world, place, [], signal)
+  } catch (error) {
+    if (!isOciError(error) || error.code !== 'ERR_WRONG_STATUS') throw error
+    if (notes?.init === undefined || (await observeProcess(notes.init)) === 'alive') throw error
+    await deleteFromRuntime(world, place, ['--force'], signal)
+  }
+}

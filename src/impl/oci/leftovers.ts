@@ -1,0 +1,35 @@
+/** Removing the files that conmon, the runtime and RuntimeOCI made for one container, and no others. */
+import { readlink, unlink } from 'node:fs/promises'
+import { errnoOf } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
+import { madeFiles, type ContainerPaths } from './paths.ts'
+
+/** Succeeds when there is nothing. Throws ERR_IO. Nothing of the container may be running: its monitor needs them. */
+export async function removeMadeFiles(paths: ContainerPaths): Promise<void> {
+  for (const file of madeFiles(paths)) {
+    if (file === paths.attachLink && !(await pointsTo(file, paths.bundle))) continue
+    await removeFile(file)
+  }
+}
+
+/** A link to another bundle belongs to another container of that id, with another runtime or supervisor. */
+async function pointsTo(link: string, target: string): Promise<boolean> {
+  try {
+    return (await readlink(link)) === target
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'EINVAL' || errno === 'ENOTDIR') return false
+    throw ioError('read link', link, error)
+  }
+}
+
+export async function removeFile(file: string): Promise<void> {
+  try {
+    await unlink(file)
+  } catch (error) {
+    const errno = errnoOf(error)
+    // EISDIR: somebody has a directory of that name in the bundle; conmon never makes one.
+    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EISDIR') return
+    throw ioError('remove', file, error)
+  }
+}

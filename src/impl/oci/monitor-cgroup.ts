@@ -1,0 +1,112 @@
+/**
+ * The monitor's own cgroup, `<parent>/crio-conmon-<id>` as CRI-O names it: it keeps conmon, the runtime and its hooks out
+ * of ours, and names them when nothing else does.
+ *
+ * Being outside is a nicety: a hierarchy that cannot be written is left out, as in CRI-O, and create goes on.
+ * Deliberately not here: systemd's scopes.
+ */
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { errnoOf, OciError } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
+import type { Logger } from '../../logger.ts'
+import { killProcess, readIdentity } from '../process-identity.ts'
+import {
+  cgroupDirectories,
+  cgroupDirectory,
+  readCgroupPaths,
+  readCgroupProcesses,
+  type CgroupMount,
+} from './cgroups.ts'
+import { waitUntil } from './waiting.ts'
+
+const SIGKILL = 9
+const removeMs = 1000
+
+/** The group's path, the same in all hierarchies. ERR_INVALID_ARGUMENT when the parent is no path of a cgroup. */
+export function monitorCgroupPath(cgroupParent: string | undefined, id: string): string {
+  const names = (cgroupParent ?? '').split('/').filter(Boolean)
+  const wrong = names.find((name) => name === '.' || name === '..' || /[\0\n]/.test(name))
+  if (wrong !== undefined) {
+    const message = `cgroupParent ${JSON.stringify(cgroupParent)} must be the path of a cgroup without . and ..`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId: id, field: 'cgroupParent' })
+  }
+  return `/${[...names, `crio-conmon-${id}`].join('/')}`
+}
+
+/** Its directory in every hierarchy that this host has. */
+export function monitorCgroupDirectories(mounts: readonly CgroupMount[], path: string): readonly string[] {
+  return mounts.map((mount) => cgroupDirectory(mount, path))
+}
+
+/** Makes the group in every hierarchy and moves the process there. Never rejects. */
+export async function moveToMonitorCgroup(
+  mounts: readonly CgroupMount[],
+  path: string,
+  pid: number,
+  logger: Logger,
+): Promise<void> {
+  for (const mount of mounts) {
+    const directory = cgroupDirectory(mount, path)
+    try {
+      await mkdir(directory, { recursive: true })
+      if (mount.controllers.includes('cpuset')) await fillCpuset(mount.mountPoint, directory)
+      await writeFile(`${directory}/cgroup.procs`, String(pid), { flag: 'r+' })
+    } catch (error) {
+      logger.debug({ directory, pid, err: error }, 'the monitor stays where it is in this cgroup hierarchy')
+    }
+  }
+}
+
+/** v1: nothing can enter a cpuset before it has CPUs and memory nodes, and a new one has none. */
+async function fillCpuset(mountPoint: string, directory: string): Promise<void> {
+  const names = directory.slice(mountPoint.length).split('/').filter(Boolean)
+  let parent = mountPoint
+  for (const name of names) {
+    const child = `${parent}/${name}`
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      if ((await readFile(`${child}/${file}`, 'latin1')).trim() !== '') continue
+      await writeFile(`${child}/${file}`, await readFile(`${parent}/${file}`, 'latin1'), { flag: 'r+' })
+    }
+    parent = child
+  }
+}
+
+/**
+ * Kills whatever is in the group: the monitor, a runtime that hangs, its hooks. Each pid is looked up again before it is
+ * signalled, so that one that was handed to a stranger meanwhile is not hit.
+ */
+export async function killMonitorCgroup(
+  mounts: readonly CgroupMount[],
+  directories: readonly string[],
+): Promise<void> {
+  for (const directory of directories) {
+    for (const pid of await readCgroupProcesses(directory)) {
+      if (pid <= 1 || pid === process.pid) continue
+      const identity = await readIdentity(pid)
+      const inside = cgroupDirectories(mounts, await readCgroupPaths(pid)).includes(directory)
+      if (identity !== undefined && inside) killProcess(identity, SIGKILL)
+    }
+  }
+}
+
+/** Removes the group, once it is empty; its parents are not ours. Throws ERR_IO when something stays in it. */
+export async function removeCgroups(directories: readonly string[], signal: AbortSignal): Promise<void> {
+  for (const directory of directories) {
+    // A dead process stays in its group until it is reaped.
+    const removed = await waitUntil(() => removeCgroup(directory), removeMs, signal)
+    if (!removed) throw ioError('remove', directory, new Error('it is not empty'))
+  }
+}
+
+/** Only rmdir: the files of a group cannot be removed and need not be. */
+async function removeCgroup(directory: string): Promise<boolean> {
+  try {
+    await rmdir(directory)
+    return true
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT') return true
+    if (errno === 'EBUSY') return false
+    throw ioError('remove', directory, error)
+  }
+}

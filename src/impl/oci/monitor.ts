@@ -1,0 +1,79 @@
+/** The monitor (conmon) of a container as a process: who it is, its end, and ending it. */
+import { readdir } from 'node:fs/promises'
+import { readTextFile } from '../../files.ts'
+import { isOciError } from '../../errors/index.ts'
+import { killProcess, observeProcess, readIdentity } from '../process-identity.ts'
+import type { ProcessIdentity } from '../runtime-impl.ts'
+import { readIfThere } from './cgroups.ts'
+import type { Place } from './world.ts'
+import { waitUntil } from './waiting.ts'
+
+const pidFileMaxBytes = 64
+const SIGKILL = 9
+
+/**
+ * The living monitor that the pid file names. Undefined when there is none, and when that pid is somebody else's by now:
+ * only a process whose arguments name this container and this bundle is its monitor.
+ */
+export async function findMonitor(place: Place): Promise<ProcessIdentity | undefined> {
+  const pid = await readPidFile(place.paths.monitorPidFile)
+  if (pid === undefined || pid === process.pid) return undefined
+  const identity = await readIdentity(pid)
+  if (identity === undefined) return undefined
+  const commandLine = (await readIfThere(`/proc/${pid}/cmdline`)) ?? ''
+  return isMonitorOf(commandLine.split('\0'), place) ? identity : undefined
+}
+
+/**
+ * The same by looking at every process, for a monitor that was cut off from writing its pid file. Costs a read per
+ * process of the host: only for cleaning up after a create that went wrong.
+ */
+export async function searchMonitor(place: Place): Promise<ProcessIdentity | undefined> {
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) continue
+    const commandLine = (await readIfThere(`/proc/${pid}/cmdline`)) ?? ''
+    if (isMonitorOf(commandLine.split('\0'), place)) return readIdentity(pid)
+  }
+  return undefined
+}
+
+function isMonitorOf(argv: readonly string[], { container, paths }: Place): boolean {
+  return follows(argv, '-c', container.id) && follows(argv, '-b', paths.bundle)
+}
+
+function follows(argv: readonly string[], option: string, value: string): boolean {
+  return argv.some((argument, index) => argument === option && argv[index + 1] === value)
+}
+
+/** The pid in a pid file; undefined when there is no such file or no pid in it (it may be half written). */
+export async function readPidFile(file: string): Promise<number | undefined> {
+  try {
+    const text = await readTextFile(file, { maxBytes: pidFileMaxBytes, code: 'ERR_STATE_CORRUPT' })
+    const pid = Number(/^\s*(\d{1,10})\s*$/.exec(text ?? '')?.[1])
+    return pid > 1 ? pid : undefined
+  } catch (error) {
+    // A link or a FIFO of that name is not from conmon.
+    if (isOciError(error) && error.code === 'ERR_STATE_CORRUPT') return undefined
+    throw error
+  }
+}
+
+/** True when the process has ended within `timeoutMs`. Throws ERR_ABORTED. */
+export function processEnds(
+  identity: ProcessIdentity,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return waitUntil(async () => (await observeProcess(identity)) === 'gone', timeoutMs, signal)
+}
+
+/** Kills a process of ours; true when it has ended within `timeoutMs`. */
+export function killAndWait(
+  identity: ProcessIdentity,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  killProcess(identity, SIGKILL)
+  return processEnds(identity, timeoutMs, signal)
+}

@@ -1,0 +1,61 @@
+/** Observe: what the runtime, the process table and the freezer say of a container. */
+import { z } from 'zod'
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import { readIdentity } from '../process-identity.ts'
+import type { EffectOptions, Observation, ProcessIdentity } from '../runtime-impl.ts'
+import { controllerDirectory, readCgroupPaths, readIfThere } from './cgroups.ts'
+import { runRuntime } from './runtime-command.ts'
+import { placeOf, type OciWorld } from './world.ts'
+
+const stateSchema = z.object({
+  status: z.enum(['created', 'running', 'paused', 'stopped']),
+  pid: z.int().min(0).default(0),
+})
+
+/** Invariant: `absent` is only what the runtime itself says. Whatever else goes wrong is an error and changes nothing. */
+export async function observe(
+  world: OciWorld,
+  container: Container,
+  { signal, timeoutMs }: EffectOptions,
+): Promise<Observation> {
+  const place = await placeOf(world, container)
+  let text: string
+  try {
+    text = await runRuntime(world, place, { verb: 'state', timeoutMs }, signal)
+  } catch (error) {
+    if (isOciError(error) && error.code === 'ERR_UNKNOWN_TO_RUNTIME')
+      return { status: 'absent', init: undefined }
+    throw error
+  }
+  world.ours.add(container)
+  const { status, pid } = parseRuntimeState(text, container.id)
+  // The runtime looked a moment ago, and some take a zombie for a running process.
+  const init = status === 'stopped' || pid <= 1 ? undefined : await readIdentity(pid)
+  if (init === undefined) return { status: 'stopped', init }
+  const frozen = status === 'running' && (await isFrozen(world, init)) === true
+  return { status: frozen ? 'paused' : status, init }
+}
+
+/** What `<runtime> state` prints. ERR_RUNTIME_FAILED when it is something else. */
+export function parseRuntimeState(text: string, containerId: string): z.infer<typeof stateSchema> {
+  try {
+    return stateSchema.parse(JSON.parse(text))
+  } catch (error) {
+    const message = `the runtime's state of container ${containerId} must be JSON with status and pid, not ${JSON.stringify(text.slice(0, 200))}`
+    throw new OciError('ERR_RUNTIME_FAILED', message, { containerId, cause: error })
+  }
+}
+
+/** Read from the freezer, without asking the runtime. Undefined where that cannot be read: then the runtime's word counts. */
+export async function isFrozen(world: OciWorld, { pid }: ProcessIdentity): Promise<boolean | undefined> {
+  const found = controllerDirectory(await world.cgroupMounts(), await readCgroupPaths(pid), 'freezer')
+  if (found === undefined) return undefined
+  if (found.version === 1) {
+    const state = await readIfThere(`${found.directory}/freezer.state`)
+    return state === undefined ? undefined : state.trim() === 'FROZEN'
+  }
+  const events = await readIfThere(`${found.directory}/cgroup.events`)
+  const [, frozen] = /^frozen ([01])$/m.exec(events ?? '') ?? []
+  return frozen === undefined ? undefined : frozen === '1'
+}

@@ -1,0 +1,97 @@
+/**
+ * Whether the kernel's OOM killer ended a container.
+ *
+ * An exit by KILL alone says nothing, and the OOM killer may have taken a child long before. So it takes both: the exit
+ * code of a KILL, and an OOM kill in the container's memory cgroup that our own KILL did not come after. The kernel's
+ * counter decides; conmon's `oom` file, which conmon 2.1 misses once in a hundred times, stands in where it is gone.
+ *
+ * What no evidence can tell: the kernel dates none of its kills and conmon only the first. So where two children or more
+ * were killed before, a KILL by somebody else counts as out of memory; and so does a shell that passes on the 137 of a
+ * child that was killed a moment ago.
+ */
+import { stat } from 'node:fs/promises'
+import { readBundleSpec } from '../../bundle.ts'
+import type { Container } from '../../container.ts'
+import { errnoOf } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
+import { type CgroupPaths, controllerDirectory, readIfThere } from './cgroups.ts'
+import { placeOf, type OciWorld, type Place } from './world.ts'
+
+/** What the kernel and conmon say of OOM kills in a container so far. */
+export interface OomEvidence {
+  /** Processes killed; undefined when the cgroup is gone or does not count. */
+  readonly kills: number | undefined
+  /** When conmon first saw one. */
+  readonly firstSeenMs: number | undefined
+}
+
+const exitCodeOfKill = 128 + 9
+
+/** An init that the OOM killer takes is reported after its output is drained. Longer than this, and it was a child. */
+const drainMaxMs = 10_000
+
+export async function oomKilled(world: OciWorld, container: Container, exitCode: number): Promise<boolean> {
+  if (exitCode !== exitCodeOfKill) return false
+  const place = await placeOf(world, container)
+  const evidence = await readOomEvidence(world, place)
+  const exitedMs = await modifiedMs(place.paths.persistedExitFile)
+  return endedByOom(evidence, world.oomBeforeKill.get(container.id), exitedMs)
+}
+
+/** The judgement. `before` is the evidence as it stood when we sent our own KILL, if we did. */
+export function endedByOom(
+  evidence: OomEvidence,
+  before: OomEvidence | undefined,
+  exitedMs: number | undefined,
+): boolean {
+  const { kills, firstSeenMs } = evidence
+  if (kills === undefined) {
+    if (firstSeenMs === undefined || before?.firstSeenMs !== undefined) return false
+    return !isLongBefore(firstSeenMs, exitedMs)
+  }
+  if (kills <= (before?.kills ?? 0)) return false
+  // The only one there was: its time is known.
+  return !(kills === 1 && isLongBefore(firstSeenMs, exitedMs))
+}
+
+function isLongBefore(firstSeenMs: number | undefined, exitedMs: number | undefined): boolean {
+  return firstSeenMs !== undefined && exitedMs !== undefined && exitedMs - firstSeenMs > drainMaxMs
+}
+
+export async function readOomEvidence(world: OciWorld, place: Place): Promise<OomEvidence> {
+  const { persistedOomFile, bundleOomFile } = place.paths
+  return {
+    kills: await readKills(world, place),
+    firstSeenMs: (await modifiedMs(persistedOomFile)) ?? (await modifiedMs(bundleOomFile)),
+  }
+}
+
+async function readKills(world: OciWorld, place: Place): Promise<number | undefined> {
+  const found = controllerDirectory(await world.cgroupMounts(), await cgroupPathsOf(world, place), 'memory')
+  if (found === undefined) return undefined
+  const file = found.version === 1 ? 'memory.oom_control' : 'memory.events'
+  return parseOomKills((await readIfThere(`${found.directory}/${file}`)) ?? '')
+}
+
+/** Both versions of cgroups count in a line `oom_kill <n>`. */
+export function parseOomKills(text: string): number | undefined {
+  const digits = /^oom_kill (\d+)$/m.exec(text)?.[1]
+  return digits === undefined ? undefined : Number(digits)
+}
+
+/** As init had them, or as an absolute path in the spec says; a relative one means different things to each runtime. */
+async function cgroupPathsOf(world: OciWorld, { container, paths }: Place): Promise<CgroupPaths> {
+  const notes = await world.notebook.read(container, paths.notesFile)
+  if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) return notes.cgroupPaths
+  const path = (await readBundleSpec(container)).linux?.cgroupsPath
+  return path?.startsWith('/') === true ? { memory: path, '': path } : {}
+}
+
+async function modifiedMs(file: string): Promise<number | undefined> {
+  try {
+    return (await stat(file)).mtimeMs
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw ioError('examine', file, error)
+  }
+}

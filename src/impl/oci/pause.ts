@@ -1,0 +1,45 @@
+/**
+ * Pause and resume, by the runtime: it knows the freezer of its cgroups.
+ *
+ * The runtimes disagree about doing it twice: crun succeeds, runc fails with words that it also has for a stopped
+ * container. So a refusal is decided by looking, and what is so already counts as done.
+ */
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import type { EffectOptions, Observation } from '../runtime-impl.ts'
+import { observe } from './observe.ts'
+import { runRuntime } from './runtime-command.ts'
+import { placeOf, type OciWorld } from './world.ts'
+
+export async function pause(world: OciWorld, container: Container, options: EffectOptions): Promise<void> {
+  await toggle(world, container, 'pause', ['paused'], options)
+}
+
+export async function resume(world: OciWorld, container: Container, options: EffectOptions): Promise<void> {
+  await toggle(world, container, 'resume', ['running', 'created'], options)
+}
+
+async function toggle(
+  world: OciWorld,
+  container: Container,
+  verb: 'pause' | 'resume',
+  wanted: readonly Observation['status'][],
+  options: EffectOptions,
+): Promise<void> {
+  try {
+    await runRuntime(
+      world,
+      await placeOf(world, container),
+      { verb, timeoutMs: options.timeoutMs },
+      options.signal,
+    )
+  } catch (error) {
+    if (!isOciError(error) || (error.code !== 'ERR_NOT_RUNNING' && error.code !== 'ERR_WRONG_STATUS'))
+      throw error
+    const { status } = await observe(world, container, options)
+    if (wanted.includes(status)) return
+    if (status !== 'stopped' && status !== 'absent') throw error
+    const { containerId, command } = error
+    throw new OciError('ERR_NOT_RUNNING', error.message, { containerId, command, cause: error })
+  }
+}

@@ -1,0 +1,30 @@
+/** Waiting for something that gives no notice, such as the end of a process that is nobody's child. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { OciError } from '../../errors/index.ts'
+
+const pauseMinMs = 2
+const pauseMaxMs = 100
+
+/**
+ * Looks until `look` says yes (true) or `timeoutMs` is over (false). Throws ERR_ABORTED when `signal` is aborted, and what
+ * `look` throws.
+ */
+export async function waitUntil(
+  look: () => Promise<boolean>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const endMs = performance.now() + timeoutMs
+  for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(2 * pauseMs, pauseMaxMs)) {
+    throwIfAborted(signal)
+    if (await look()) return true
+    const leftMs = endMs - performance.now()
+    if (leftMs <= 0) return false
+    await delay(Math.min(pauseMs, leftMs), undefined, { ref: false })
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal): void {
+  if (!signal.aborted) return
+  throw new OciError('ERR_ABORTED', 'nobody waits for this any more', { cause: signal.reason })
+}

@@ -1,0 +1,115 @@
+/** What the verbs of RuntimeOCI share, and what each needs of one container. */
+import type { Socket } from 'node:net'
+import type { Config, RuntimeHandler } from '../../config/config.ts'
+import { validateRuntimeHandler } from '../../config/validate-runtime-handler.ts'
+import type { Container } from '../../container.ts'
+import { OciError } from '../../errors/index.ts'
+import type { Logger } from '../../logger.ts'
+import type { Launcher } from '../launcher/launcher.ts'
+import type { ExitSource } from '../runtime-impl.ts'
+import type { CgroupMount } from './cgroups.ts'
+import { defaultPath, runtimeEnvironment } from './conmon-arguments.ts'
+import type { Notebook } from './notes.ts'
+import type { OomEvidence } from './oom.ts'
+import { containerPaths, type ContainerPaths } from './paths.ts'
+import { findProgram } from './programs.ts'
+
+export interface OciWorld {
+  readonly config: Config
+  readonly launcher: Pick<Launcher, 'run' | 'spawnMonitor'>
+  readonly exits: ExitSource
+  readonly logger: Logger
+  readonly notebook: Notebook
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Of this host, read once. */
+  cgroupMounts(): Promise<readonly CgroupMount[]>
+  /** Paths of programs that were looked up on PATH. */
+  readonly programs: Map<string, Promise<string | undefined>>
+  /** Ids whose create was refused before it touched anything: what bears the id is not ours to clean up. */
+  readonly untouched: Set<string>
+  /**
+   * Containers that exist through us: past the checks of create, or seen by observe. What bears the id of any other
+   * container is somebody else's, unless the notes or a monitor in its bundle say otherwise.
+   */
+  readonly ours: WeakSet<Container>
+  /** Containers whose clean-up has begun and not succeeded: deleting them is cleaning them up. */
+  readonly unclean: WeakSet<Container>
+  /** Creates under way, by id: `cleanUp` comes when they are cancelled, not when they have ended. */
+  readonly creating: Map<string, Promise<unknown>>
+  /** Sync pipes of the monitors that this process started. */
+  readonly syncPipes: Map<string, Socket>
+  /** OOM evidence as it stood when we sent KILL, by id: what was there then did not cause this exit. */
+  readonly oomBeforeKill: Map<string, OomEvidence>
+}
+
+/** A container as this implementation sees it. */
+export interface Place {
+  readonly container: Container
+  readonly handler: RuntimeHandler
+  readonly handlerName: string
+  readonly runtimeRoot: string
+  readonly paths: ContainerPaths
+  /** Of conmon and of the runtime. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** The place of a new container, by the configuration. ERR_UNKNOWN_HANDLER. */
+export function newPlace(world: OciWorld, container: Container): Place {
+  const handlerName = container.runtimeHandler ?? world.config.defaultRuntime
+  const handler = handlerOf(world, handlerName)
+  return {
+    container,
+    handler,
+    handlerName,
+    runtimeRoot: handler.runtimeRoot,
+    paths: containerPaths(container, world.config, handler.runtimeRoot),
+    env: runtimeEnvironment(handler.monitorEnv, world.environment),
+  }
+}
+
+/** The place of a container that exists: its runtime root is the one it was created under. */
+export async function placeOf(world: OciWorld, container: Container): Promise<Place> {
+  const place = newPlace(world, container)
+  const notes = await world.notebook.read(container, place.paths.notesFile)
+  if (notes === undefined || notes.runtimeRoot === place.runtimeRoot) return place
+  const { runtimeRoot } = notes
+  return { ...place, runtimeRoot, paths: containerPaths(container, world.config, runtimeRoot) }
+}
+
+function handlerOf(world: OciWorld, name: string): RuntimeHandler {
+  const handler = Object.hasOwn(world.config.runtimes, name) ? world.config.runtimes[name] : undefined
+  // A handler without a path is fine here: it is looked up. The check is for its message.
+  return handler ?? validateRuntimeHandler(world.config, name)
+}
+
+/** Absolute path of the runtime. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
+export async function runtimePath(world: OciWorld, { handler, handlerName, env }: Place): Promise<string> {
+  return handler.runtimePath ?? (await lookUp(world, handlerName, 'runtimePath', env))
+}
+
+/** Absolute path of conmon. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
+export async function monitorPath(world: OciWorld, { handler, env }: Place): Promise<string> {
+  return handler.monitorPath ?? (await lookUp(world, 'conmon', 'monitorPath', env))
+}
+
+async function lookUp(
+  world: OciWorld,
+  name: string,
+  setting: keyof RuntimeHandler,
+  { PATH: path = defaultPath }: Readonly<Record<string, string>>,
+): Promise<string> {
+  const key = `${name}\0${path}`
+  const found = world.programs.get(key) ?? findProgram(name, path)
+  world.programs.set(key, found)
+  const file = await found
+  if (file !== undefined) return file
+  // It may be installed later; a failed look-up is not remembered.
+  world.programs.delete(key)
+  throw new OciError(
+    'ERR_RUNTIME_NOT_FOUND',
+    `there is no ${name} on PATH (${path}); install it or set ${setting}`,
+    {
+      field: setting,
+    },
+  )
+}

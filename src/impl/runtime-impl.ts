@@ -1,0 +1,111 @@
+/**
+ * The effect port: what a container's machine needs done in the world. RuntimeOCI, RuntimeVM and the simulated runtime
+ * implement it; an embedder's own implementation plugs in here by runtime type.
+ *
+ * Architecture invariant: implementations never see machines or actors. They keep no lifecycle state of their own: every
+ * call gets the container and, where it needs one, the identity of its process.
+ *
+ * Every effect takes an AbortSignal that is aborted when the machine stops waiting (a timeout, a cancel). An effect must
+ * then release what it holds; what it has done to the world by then is undone by `cleanUp`.
+ */
+import type { Observable } from 'rxjs'
+import type { Container, Timestamp } from '../container.ts'
+
+/** A process by pid and start time (field 22 of /proc/PID/stat, in clock ticks since boot): never a recycled pid. */
+export interface ProcessIdentity {
+  readonly pid: number
+  readonly startTicks: string
+}
+
+/** What a successful create hands over. */
+export interface Created {
+  readonly init: ProcessIdentity
+  readonly monitor: ProcessIdentity | undefined
+  /** Resolves when the monitor is seen to have died; never rejects. Absent where a probe has to find out. */
+  readonly monitorGone: Promise<void> | undefined
+}
+
+/** What the world says of a container, whatever we believed. */
+export interface Observation {
+  readonly status: 'created' | 'running' | 'paused' | 'stopped' | 'absent'
+  readonly init: ProcessIdentity | undefined
+}
+
+/** One exit as reported by the monitor. */
+export interface ExitFact {
+  readonly id: string
+  readonly code: number
+  readonly finished: Timestamp
+}
+
+export interface EffectOptions {
+  readonly signal: AbortSignal
+  /**
+   * When the machine stops waiting. An implementation that ends a little earlier by itself can say what hung: the command,
+   * and its last words.
+   */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface CreateOptions extends EffectOptions {
+  /** Places the monitor, not the container. Parity: the seed's cgroupParent. */
+  readonly cgroupParent: string | undefined
+}
+
+export interface RuntimeImpl {
+  /** Creates the container up to the point where `start` runs its command. Fails without leaving anything only if it says so: callers run `cleanUp` after any failure. */
+  create(container: Container, options: CreateOptions): Promise<Created>
+  start(container: Container, options: EffectOptions): Promise<void>
+  /** Sends a signal to the container's init process. ERR_NOT_RUNNING when it is gone. */
+  signal(container: Container, init: ProcessIdentity, signal: number, options: EffectOptions): Promise<void>
+  pause(container: Container, options: EffectOptions): Promise<void>
+  resume(container: Container, options: EffectOptions): Promise<void>
+  observe(container: Container, options: EffectOptions): Promise<Observation>
+  /**
+   * True only with evidence from the kernel that its OOM killer ended this run, which ended with `exitCode`. Asked after
+   * the exit, before `delete`.
+   */
+  oomKilled(container: Container, exitCode: number, options: EffectOptions): Promise<boolean>
+  /**
+   * Kills what outlived the init process. Asked after every exit; does nothing where the kernel has done it already, as
+   * it does in a pid namespace that is the container's own.
+   */
+  killRemaining(container: Container, options: EffectOptions): Promise<void>
+  /** Kills what is left of the container and removes every trace but its log. Succeeds when there is nothing. */
+  cleanUp(container: Container, options: EffectOptions): Promise<void>
+  /** Removes a stopped container from the runtime, and the files the implementation made for it. Succeeds when there is nothing. */
+  delete(container: Container, options: EffectOptions): Promise<void>
+  /**
+   * Whether this very process, an init or a monitor, lives. Must be cheap: it is asked twice a second. Left out by
+   * implementations whose processes are the host's.
+   */
+  processState?(identity: ProcessIdentity): 'alive' | 'gone'
+  /**
+   * The state of that process as one letter of /proc/PID/stat (`D` for uninterruptible sleep), undefined when it is gone
+   * or cannot be known. Must be cheap and never throw. Left out by implementations whose processes are the host's.
+   */
+  schedulingState?(identity: ProcessIdentity): string | undefined
+  /**
+   * Whether the living `init` is frozen, found out without asking the runtime; undefined where that cannot be seen. What
+   * leaves it out, or cannot see, is asked by `observe` at every look.
+   */
+  isFrozen?(container: Container, init: ProcessIdentity, options: EffectOptions): Promise<boolean | undefined>
+  /** The exits of this implementation's containers, at least once each. */
+  readonly exits: ExitSource
+  /** Releases what the implementation holds in this process. Containers go on. */
+  close(): Promise<void>
+}
+
+/** Where exits come from, and where they stay until somebody has recorded them. */
+export interface ExitSource {
+  /** Exit facts of expected ids, deduplicated. Never errors, never completes before `close`. */
+  readonly exits$: Observable<ExitFact>
+  /** From now on `id` is ours: report its exit, also one that has happened already. */
+  expect(id: string): void
+  /** The exit of `id` is recorded (or void): remove its evidence and stop expecting it. */
+  discard(id: string): Promise<void>
+  /** Looks at the evidence now instead of waiting to be told. */
+  scan(): Promise<void>
+  /** Says whether something waits for the exit of `id`, so that it is looked for more often. Ignored for other ids. */
+  urgent(id: string, waiting: boolean): void
+}

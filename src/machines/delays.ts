@@ -1,0 +1,63 @@
+/** Every limit of the container machine: what may wait, how long, how often. */
+
+/** Times in milliseconds. The runtime fills them from the configuration; tests shorten them. */
+export interface ContainerLimits {
+  /** Parity: ContainerCreateTimeout, per handler. */
+  readonly createTimeoutMs: number
+  readonly startTimeoutMs: number
+  readonly pauseTimeoutMs: number
+  readonly resumeTimeoutMs: number
+  readonly observeTimeoutMs: number
+  readonly signalTimeoutMs: number
+  readonly cleanUpTimeoutMs: number
+  readonly deleteTimeoutMs: number
+  readonly settleTimeoutMs: number
+  readonly recordTimeoutMs: number
+  /** How long a gone process's exit file is waited for. */
+  readonly exitFileWaitMs: number
+  /** KILL is repeated with growing pauses between these bounds. */
+  readonly killBackoffMinMs: number
+  readonly killBackoffMaxMs: number
+  /** When a process that does not die is reported. */
+  readonly stuckReportMs: number
+  /** When the callers of stop are told that it does not die. The machine keeps killing. */
+  readonly stopStuckMs: number
+  /** First pause between the attempts of clean-up, delete and observe; doubles. */
+  readonly retryBackoffMs: number
+}
+
+export const defaultContainerLimits: ContainerLimits = {
+  createTimeoutMs: 240_000,
+  startTimeoutMs: 60_000,
+  pauseTimeoutMs: 10_000,
+  resumeTimeoutMs: 10_000,
+  observeTimeoutMs: 10_000,
+  signalTimeoutMs: 10_000,
+  cleanUpTimeoutMs: 30_000,
+  deleteTimeoutMs: 30_000,
+  settleTimeoutMs: 10_000,
+  recordTimeoutMs: 10_000,
+  exitFileWaitMs: 5_000,
+  killBackoffMinMs: 20,
+  killBackoffMaxMs: 120_000,
+  stuckReportMs: 60_000,
+  stopStuckMs: 120_000,
+  retryBackoffMs: 200,
+}
+
+/** Attempts of clean-up and of delete before they are given up and reported. */
+export const retryAttemptsMax = 5
+/** Pauses between them never grow beyond this. */
+export const retryBackoffMaxMs = 30_000
+/** Commands that may wait for one container's state to permit them. */
+export const deferredCommandsMax = 32
+/** KILLs without effect on a container that may be frozen before it is deleted by force. */
+export const frozenKillsMax = 3
+
+/** setTimeout fires at once beyond this. */
+export const timerDelayMaxMs = 2 ** 31 - 1
+
+/** `baseMs` doubled for each attempt so far, never above `ceilingMs` nor above what a timer can hold. */
+export function backoffMs(baseMs: number, attempts: number, ceilingMs: number): number {
+  return Math.min(baseMs * 2 ** Math.min(Math.max(attempts, 0), 30), ceilingMs, timerDelayMaxMs)
+}

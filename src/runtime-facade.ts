@@ -1,0 +1,30 @@
+/** The seed's RuntimeImpl: the verbs of one container. */
+import type { Container } from './container.ts'
+import type { CallOptions, Runtime } from './runtime.ts'
+
+/** Verbs with the container filled in. Parity: the seed's RuntimeImpl interface, whose methods all take it. */
+export interface RuntimeFacade {
+  createContainer(cgroupParent?: string, options?: CallOptions): Promise<void>
+  startContainer(options?: CallOptions): Promise<void>
+  stopContainer(timeoutSeconds: number, options?: CallOptions): Promise<void>
+  deleteContainer(options?: Parameters<Runtime['deleteContainer']>[1]): Promise<void>
+  updateContainerStatus(options?: CallOptions): Promise<void>
+  pauseContainer(options?: CallOptions): Promise<void>
+  unpauseContainer(options?: CallOptions): Promise<void>
+  signalContainer(signal: string | number, options?: CallOptions): Promise<void>
+  waitContainerStateStopped(options?: CallOptions): Promise<void>
+}
+
+export function createRuntimeFacade(runtime: Runtime, container: Container): RuntimeFacade {
+  return {
+    createContainer: (cgroupParent, options) => runtime.createContainer(container, cgroupParent, options),
+    startContainer: (options) => runtime.startContainer(container, options),
+    stopContainer: (timeoutSeconds, options) => runtime.stopContainer(container, timeoutSeconds, options),
+    deleteContainer: (options) => runtime.deleteContainer(container, options),
+    updateContainerStatus: (options) => runtime.updateContainerStatus(container, options),
+    pauseContainer: (options) => runtime.pauseContainer(container, options),
+    unpauseContainer: (options) => runtime.unpauseContainer(container, options),
+    signalContainer: (signal, options) => runtime.signalContainer(container, signal, options),
+    waitContainerStateStopped: (options) => runtime.waitContainerStateStopped(container, options),
+  }
+}

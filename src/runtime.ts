@@ -1,0 +1,350 @@
+/**
+ * Runtime: the promise façade with the seed's verbs. Every verb is a message to the container's actor; nothing here
+ * waits for another container, reads a file or spawns.
+ */
+import type { Observable } from 'rxjs'
+import { checkAbortSignal, withAbort, withLimit } from './abort.ts'
+import type { Command } from './actors/actor-world.ts'
+import type { ContainerActor } from './actors/container.actor.ts'
+import { exitOfDeleted } from './actors/tombstone.ts'
+import { timestampOf } from './clock.ts'
+import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
+import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
+import type { Container, ExitStatus } from './container.ts'
+import { OciError, toOciError } from './errors/index.ts'
+import { KeepAlive } from './keep-alive.ts'
+import { defaultContainerLimits, timerDelayMaxMs, type ContainerLimits } from './machines/delays.ts'
+import type { StopCommand, Verb } from './machines/events.ts'
+import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
+import { createRuntimeFacade, type RuntimeFacade } from './runtime-facade.ts'
+import { parseSignal } from './signals.ts'
+import type { ContainerStore } from './store/container-store.ts'
+
+/** Options of every verb. */
+export interface CallOptions {
+  /**
+   * Ends the wait with ERR_ABORTED, also when it is aborted already. The operation itself is begun and goes on: nothing
+   * is left half done.
+   */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Parity: the least time WaitContainerStateStopped waits. */
+const stateStoppedWaitMinSeconds = 30
+
+/**
+ * Runs and supervises containers. Parity: the seed's Runtime.
+ *
+ * Every verb rejects with an OciError: ERR_NOT_FOUND for a container that this runtime has not created, ERR_CLOSED after
+ * `close`, ERR_WRONG_STATUS when the container's state forbids the command, ERR_ABORTED when the wait was aborted.
+ */
+export class Runtime implements AsyncDisposable {
+  readonly #parts: Parts
+  readonly #keepAlive = new KeepAlive()
+  #closing: Promise<void> | undefined
+  #shuttingDown = false
+
+  private constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Opens a runtime: makes its directories, starts the launcher where a handler needs one. Rejects with ERR_CONFIG,
+   * ERR_IO or ERR_INVALID_ARGUMENT and leaves nothing open. An open runtime that nobody awaits an answer of does not keep
+   * the process alive. Parity: New.
+   */
+  static async open(config: Config, options: RuntimeOptions = {}): Promise<Runtime> {
+    return new Runtime(await composeRuntime(config, options))
+  }
+
+  /** All containers of this runtime. Maintained by create and delete; deleting an entry stops nothing. */
+  get containers(): ContainerStore {
+    return this.#parts.store
+  }
+
+  /** The configured handlers by name. Parity: Runtimes. */
+  runtimes(): Readonly<Record<string, RuntimeHandler>> {
+    return this.#parts.config.runtimes
+  }
+
+  /** The handler of that name, or ERR_UNKNOWN_HANDLER naming the known ones. Parity: ValidateRuntimeHandler. */
+  validateRuntimeHandler(name: string): RuntimeHandler {
+    return validateRuntimeHandler(this.#parts.config, name)
+  }
+
+  /** The seed's verbs bound to one container. Parity: RuntimeImpl. */
+  runtimeImpl(container: Container): RuntimeFacade {
+    return createRuntimeFacade(this, container)
+  }
+
+  /**
+   * Creates the container: everything but running its command. Resolves when it is created and on disk. The same call
+   * again while it is under way joins it. Rejects with ERR_CONTAINER_EXISTS for another container of that id,
+   * ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_BUNDLE, ERR_CREATE_FAILED, ERR_COMMAND_NOT_FOUND, ERR_MONITOR_FAILED,
+   * ERR_RUNTIME_NOT_FOUND, ERR_TIMEOUT or ERR_CANCELLED; what was half done is cleaned up by then, and the container
+   * stays registered as `failed` until it is deleted. `cgroupParent` places the monitor, not the container.
+   * Parity: CreateContainer.
+   */
+  async createContainer(
+    container: Container,
+    cgroupParent?: string,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const operation = 'createContainer'
+    this.#assertOpen(operation)
+    if (this.#shuttingDown) throw closedError('shutting down', operation)
+    checkAbortSignal(options.signal, operation)
+    const actor = this.#parts.registry.find(container) ?? (await this.#register(container))
+    await this.#command(actor, 'create', { type: 'container.create', cgroupParent }, options)
+  }
+
+  /**
+   * Runs the container's command. After a failure the container is stopped and cleaned up, with the error in its state
+   * and no exit published. Parity: StartContainer.
+   */
+  async startContainer(container: Container, options: CallOptions = {}): Promise<void> {
+    const actor = this.#actor(container, 'startContainer', options)
+    await this.#command(actor, 'start', { type: 'container.start' }, options)
+  }
+
+  /** Freezes all processes of the container. Parity: PauseContainer. */
+  async pauseContainer(container: Container, options: CallOptions = {}): Promise<void> {
+    const actor = this.#actor(container, 'pauseContainer', options)
+    await this.#command(actor, 'pause', { type: 'container.pause' }, options)
+  }
+
+  /** Parity: UnpauseContainer. */
+  async unpauseContainer(container: Container, options: CallOptions = {}): Promise<void> {
+    const actor = this.#actor(container, 'unpauseContainer', options)
+    await this.#command(actor, 'unpause', { type: 'container.unpause' }, options)
+  }
+
+  /**
+   * Stops the container: its stop signal, then KILL after `timeoutSeconds` (≤ 0: KILL at once; Infinity: never).
+   * Resolves when the exit is recorded. Any number of calls may overlap; the earliest deadline counts. Rejects with
+   * ERR_STOP_STUCK when KILL had no effect for two minutes, while killing goes on. Parity: StopContainer.
+   */
+  async stopContainer(
+    container: Container,
+    timeoutSeconds: number,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const actor = this.#actor(container, 'stopContainer', options)
+    checkTimeout(timeoutSeconds, 'stopContainer', container.id)
+    const timeoutMs = timeoutSeconds * 1000
+    await this.#command(actor, 'stop', { type: 'container.stop', timeoutMs, ...this.#now() }, options)
+  }
+
+  /**
+   * Deletes the container and frees its id. Forced, as in the seed: a living container is killed and its exit recorded
+   * first. `{ force: false }` refuses a living one with ERR_WRONG_STATUS. Parity: DeleteContainer.
+   */
+  async deleteContainer(
+    container: Container,
+    options: CallOptions & { readonly force?: boolean } = {},
+  ): Promise<void> {
+    const { force = true } = options
+    const actor = this.#actor(container, 'deleteContainer', options)
+    await this.#command(actor, 'delete', { type: 'container.delete', force, ...this.#now() }, options)
+  }
+
+  /** Sends a signal (name or number) to the container's init process. Parity: SignalContainer. */
+  async signalContainer(
+    container: Container,
+    signal: string | number,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const actor = this.#actor(container, 'signalContainer', options)
+    await this.#answer(actor.signal(parseSignal(signal)), options, container)
+  }
+
+  /**
+   * Looks at the world and brings the container's state up to it: exit file, process, freezer; the runtime is asked only
+   * where they contradict the state. Resolves once applied; a failure to look changes nothing. Calls that overlap share
+   * their looks. Parity: UpdateContainerStatus.
+   */
+  async updateContainerStatus(container: Container, options: CallOptions = {}): Promise<void> {
+    const actor = this.#actor(container, 'updateContainerStatus', options)
+    await this.#answer(actor.refresh(), options, container)
+  }
+
+  /**
+   * How the container ended, once that is recorded. No time limit. A container that has been deleted meanwhile is its
+   * own tombstone: it answers as long as the `Container` object is held, whatever has become of its id. Rejects with the
+   * error of its create when it never was created, and with ERR_CLOSED when the runtime is closed before the end is known.
+   */
+  async waitContainer(container: Container, options: CallOptions = {}): Promise<ExitStatus> {
+    checkAbortSignal(options.signal, 'waitContainer')
+    const actor = this.#parts.registry.find(container)
+    if (actor !== undefined) return this.#keepAlive.during(actor.exit(options.signal))
+    const exit = exitOfDeleted(container)
+    if (exit === undefined) throw notFound(container, 'waitContainer')
+    return withAbort(Promise.resolve(exit), options.signal, container.id)
+  }
+
+  /**
+   * Resolves when the container is stopped; rejects with ERR_TIMEOUT after max(ctr_stop_timeout, 30) s, and like
+   * {@link waitContainer}. Parity: WaitContainerStateStopped.
+   */
+  async waitContainerStateStopped(container: Container, options: CallOptions = {}): Promise<void> {
+    const operation = 'waitContainerStateStopped'
+    checkAbortSignal(options.signal, operation)
+    const limitSeconds = Math.max(this.#parts.config.ctrStopTimeoutSeconds, stateStoppedWaitMinSeconds)
+    const limitMs = Math.min(limitSeconds * 1000, timerDelayMaxMs)
+    const timedOut = (): OciError => {
+      const message = `container ${container.id} was not stopped within ${limitSeconds} s; it is ${container.phase}`
+      return new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation })
+    }
+    await withLimit({ clock: this.#parts.clock, limitMs, timedOut }, async (limit) => {
+      const wait = new AbortController()
+      const abort = (): void => {
+        wait.abort(options.signal?.reason)
+      }
+      limit.addEventListener('abort', abort, { once: true })
+      options.signal?.addEventListener('abort', abort, { once: true })
+      if (options.signal?.aborted === true) abort()
+      try {
+        await this.waitContainer(container, { signal: wait.signal })
+      } finally {
+        options.signal?.removeEventListener('abort', abort)
+      }
+    })
+  }
+
+  /**
+   * What happens to containers, in order, from now on or from the cursor `since`. A consumer that falls behind gets an
+   * explicit `dropped` event in place of what it missed.
+   */
+  events(options: EventsOptions = {}): AsyncIterable<SupervisorEvent> {
+    return this.#parts.events.events(options)
+  }
+
+  /** The same as an Observable, without buffer: each event is delivered as it happens. */
+  get events$(): Observable<SupervisorEvent> {
+    return this.#parts.events.events$
+  }
+
+  /**
+   * Closes the runtime; containers go on. Commands in flight are awaited for up to `drainMs` (default 0: their effects
+   * are abandoned and their callers get ERR_CLOSED), new ones are refused at once. A second call gets the first's promise.
+   */
+  async close({ drainMs = 0 }: { readonly drainMs?: number } = {}): Promise<void> {
+    if (Number.isNaN(drainMs)) throw malformed('drainMs', 'drainMs must be a number of milliseconds', 'close')
+    this.#closing ??= this.#keepAlive.during(this.#close(drainMs))
+    await this.#closing
+  }
+
+  /**
+   * Stops all containers at once, each with this grace, then closes. Nothing can be created any more. Rejects, after
+   * closing, when some could not be stopped: with the first one's code, and all failures in an AggregateError as `cause`.
+   */
+  async shutdown({ timeoutSeconds = 10 }: { readonly timeoutSeconds?: number } = {}): Promise<void> {
+    const operation = 'shutdown'
+    this.#assertOpen(operation)
+    checkTimeout(timeoutSeconds, operation)
+    this.#shuttingDown = true
+    const living = this.#parts.registry.actors.filter((actor) => actor.mayRun)
+    const stops = await Promise.allSettled(
+      living.map((actor) => this.stopContainer(actor.container, timeoutSeconds)),
+    )
+    await this.close()
+    const failures = stops.flatMap((stop) => (stop.status === 'rejected' ? [stop.reason as unknown] : []))
+    if (failures.length === 0) return
+    const message = `${failures.length} of ${living.length} containers could not be stopped; the runtime is closed`
+    const { code } = toOciError(failures[0], 'ERR_INTERNAL')
+    throw new OciError(code, message, { operation, cause: new AggregateError(failures, message) })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(drainMs: number): Promise<void> {
+    if (drainMs > 0) await this.#drained(drainMs)
+    await this.#parts.close(
+      new OciError('ERR_CLOSED', 'the runtime was closed while the operation was in flight'),
+    )
+  }
+
+  /** Resolves when no command is in flight, or after `limitMs`. */
+  async #drained(limitMs: number): Promise<void> {
+    const { clock, registry } = this.#parts
+    const { promise: over, resolve } = Promise.withResolvers<void>()
+    const timer = clock.setTimeout(resolve, Math.min(limitMs, timerDelayMaxMs))
+    const idle = registry.actors.map(async (actor) => {
+      await actor.idle()
+    })
+    await Promise.race([over, Promise.all(idle)])
+    clock.clearTimeout(timer)
+  }
+
+  /** Registers a container that nobody has asked anything of. */
+  async #register(container: Container): Promise<ContainerActor> {
+    const { registry, store } = this.#parts
+    const actor = registry.register(this.#actorOptions(container))
+    try {
+      store.add(container.id, container)
+    } catch (error) {
+      // The embedder's own store; without an entry the container would be out of reach, its id taken.
+      const failure = toOciError(error, 'ERR_INTERNAL', { containerId: container.id })
+      await registry.unregister(actor, failure)
+      throw failure
+    }
+    return actor
+  }
+
+  async #command(actor: ContainerActor, verb: Verb, command: Command, options: CallOptions): Promise<void> {
+    await this.#answer(actor.request(verb, command), options, actor.container)
+  }
+
+  #answer(answer: Promise<void>, { signal }: CallOptions, { id }: Container): Promise<void> {
+    return this.#keepAlive.during(withAbort(answer, signal, id))
+  }
+
+  #actor(container: Container, operation: string, options: CallOptions): ContainerActor {
+    this.#assertOpen(operation)
+    checkAbortSignal(options.signal, operation)
+    const actor = this.#parts.registry.find(container)
+    if (actor === undefined) throw notFound(container, operation)
+    return actor
+  }
+
+  #actorOptions(container: Container): Parameters<Parts['registry']['register']>[0] {
+    const handler = container.runtimeHandler ?? this.#parts.config.defaultRuntime
+    const { runtimeType, runtimeRoot, containerCreateTimeoutMs } = this.validateRuntimeHandler(handler)
+    const limits: ContainerLimits = {
+      ...defaultContainerLimits,
+      createTimeoutMs: containerCreateTimeoutMs,
+      ...this.#parts.limits,
+    }
+    return { container, impl: this.#parts.implementation(runtimeType), limits, handler, runtimeRoot }
+  }
+
+  #now(): Pick<StopCommand, 'atMs' | 'requestedAt'> {
+    const { clock } = this.#parts
+    return { atMs: clock.now(), requestedAt: timestampOf(clock) }
+  }
+
+  #assertOpen(operation: string): void {
+    if (this.#closing !== undefined) throw closedError('closed', operation)
+  }
+}
+
+function closedError(state: string, operation: string): OciError {
+  return new OciError('ERR_CLOSED', `the runtime is ${state}`, { operation })
+}
+
+function malformed(field: string, message: string, operation: string, containerId?: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field })
+}
+
+function checkTimeout(timeoutSeconds: unknown, operation: string, containerId?: string): void {
+  if (typeof timeoutSeconds === 'number' && !Number.isNaN(timeoutSeconds)) return
+  const message = `timeoutSeconds is ${String(timeoutSeconds)}; it must be a number, ≤ 0 to kill at once or Infinity to never kill`
+  throw malformed('timeoutSeconds', message, operation, containerId)
+}
+
+function notFound(container: Container, operation: string): OciError {
+  const message = `container ${container.id} is not registered with this runtime; createContainer registers it`
+  return new OciError('ERR_NOT_FOUND', message, { containerId: container.id, operation })
+}

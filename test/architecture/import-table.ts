@@ -1,0 +1,99 @@
+/**
+ * Who may import whom, as data. A folder ends in `/`; the longest name that fits a file is its unit. A unit may always
+ * import from itself; everything else it imports stands in its row. docs/architecture.md says why.
+ */
+export interface ImportRule {
+  readonly imports: readonly string[]
+  /** What may be imported with `import type` only: nothing of it exists at run time. */
+  readonly types?: readonly string[]
+}
+
+/** All of Node's own modules but those that start processes, which are named where they are allowed. */
+export const node = 'node:*'
+/** All of src but runtime.ts and index.ts, and all packages. */
+export const everything = '*'
+
+/** The words that everybody speaks. */
+const nouns = ['container.ts', 'oci-spec.ts', 'signals.ts', 'timestamp.ts', 'errors/']
+/** What everybody is handed instead of taking it from the process. */
+const surroundings = ['abort.ts', 'clock.ts', 'contained-observable.ts', 'logger.ts']
+
+export const importTable: Readonly<Record<string, ImportRule>> = {
+  'errors/': { imports: [] },
+  'oci-spec.ts': { imports: ['errors/'] },
+  'signals.ts': { imports: ['errors/'] },
+  'timestamp.ts': { imports: ['errors/'], types: ['container.ts'] },
+  'container.ts': { imports: ['errors/', 'oci-spec.ts', 'signals.ts', 'timestamp.ts'] },
+
+  'clock.ts': { imports: ['timestamp.ts'], types: ['container.ts'] },
+  'logger.ts': { imports: ['pino'] },
+  'swap-limit.ts': { imports: ['node:fs'] },
+  'default-spec.ts': { imports: ['errors/', 'oci-spec.ts', 'swap-limit.ts'] },
+  'files.ts': { imports: ['errors/', node] },
+  'bundle.ts': { imports: [...nouns, 'default-spec.ts', 'files.ts', 'store/', node] },
+  'config/': { imports: ['errors/', 'files.ts', 'toml', 'zod', 'node:fs', 'node:fs/promises', 'node:path'] },
+  'store/': { imports: [...nouns, 'files.ts', 'zod', node] },
+
+  // Pure: a machine can do nothing but say what is to be done.
+  'machines/': { imports: [...nouns, 'xstate'] },
+  // The actors read and watch exit files themselves, so they have the file system, and nothing else of the host.
+  'actors/': {
+    imports: [
+      ...nouns,
+      'files.ts',
+      'machines/',
+      'store/',
+      'impl/runtime-impl.ts',
+      // Reading who a pid is, for the monitor probe and after a restart.
+      'impl/process-identity.ts',
+      ...surroundings,
+      'xstate',
+      'rxjs',
+      'node:fs',
+      'node:fs/promises',
+      'node:path',
+    ],
+  },
+
+  // Implementations never see machines or actors.
+  'impl/': {
+    imports: [
+      ...nouns,
+      ...surroundings,
+      'bundle.ts',
+      'files.ts',
+      'config/',
+      'impl/runtime-impl.ts',
+      'impl/launcher/',
+      'rxjs',
+      'zod',
+      node,
+    ],
+  },
+  // The port is types only: whoever implements it outside of this package needs nothing of ours at run time.
+  'impl/runtime-impl.ts': { imports: [], types: [...nouns, 'rxjs'] },
+  // The only place where processes are started.
+  'impl/launcher/': {
+    imports: [...nouns, ...surroundings, 'files.ts', 'impl/', node, 'node:child_process', 'execa'],
+  },
+  // It runs on any laptop: no host, no files.
+  'impl/sim/': {
+    imports: [...nouns, ...surroundings, 'impl/runtime-impl.ts', 'rxjs', 'node:timers/promises'],
+  },
+
+  'observe/': { imports: [...nouns, ...surroundings, 'pino', 'rxjs', node], types: ['machines/', 'actors/'] },
+  'inspect/': {
+    imports: [...nouns, ...surroundings, 'rxjs', node],
+    types: ['machines/', 'actors/', 'xstate'],
+  },
+
+  'abort.ts': { imports: ['errors/'], types: ['clock.ts'] },
+  'contained-observable.ts': { imports: ['rxjs'] },
+  'keep-alive.ts': { imports: [] },
+  // What makes one thing of all the parts. runtime.ts is its front, which only index.ts shows to the world.
+  'compose.ts': { imports: [everything, node] },
+  'runtime.ts': { imports: [everything, node] },
+  'runtime-facade.ts': { imports: nouns, types: ['runtime.ts'] },
+  'testing.ts': { imports: [everything] },
+  'index.ts': { imports: [everything, node, 'runtime.ts'] },
+}

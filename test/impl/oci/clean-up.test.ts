@@ -1,0 +1,85 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { defineConfig } from '../../../src/config/define-config.ts'
+import { Container } from '../../../src/container.ts'
+import { createRuntimeOci } from '../../../src/impl/oci/runtime-oci.ts'
+import { readIdentitySync } from '../../../src/impl/process-identity.ts'
+import { silentLogger } from '../../../src/logger.ts'
+import { makeTempRoot } from '../../support/temp-root.ts'
+import { noExits } from './no-exits.ts'
+
+const effect = { signal: new AbortController().signal }
+
+/** A process with the arguments of the monitor of `id`, and what is left of it whenever the runtime is run. */
+async function world(id: string, created: boolean) {
+  const root = makeTempRoot()
+  const bundlePath = `${root}/b`
+  mkdirSync(bundlePath)
+  const monitor = spawn('sh', ['-c', 'echo ready; read _', 'conmon', '-b', bundlePath, '-c', id], {
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  onTestFinished(() => void monitor.kill('SIGKILL'))
+  await once(monitor.stdout, 'data')
+  writeFileSync(`${bundlePath}/conmon-pidfile`, String(monitor.pid))
+  if (created) writeFileSync(`${bundlePath}/pidfile`, '4242')
+  const atDelete: boolean[] = []
+  const run = () => {
+    atDelete.push(isAlive(monitor))
+    // The container is dead: its monitor ends by itself.
+    monitor.stdin.end()
+    const end = { exitCode: 0, signal: undefined, timedOut: false, stdout: '', stdoutTruncated: false }
+    return Promise.resolve({ ...end, stderrTail: '' })
+  }
+  const config = defineConfig({
+    defaultRuntime: 'crun',
+    runtimes: { crun: { runtimePath: '/crun' } },
+    runDir: root,
+  })
+  const launcher = { run, spawnMonitor: () => Promise.reject(new Error('not asked for')) }
+  const impl = createRuntimeOci({ config, launcher, exits: noExits(), logger: silentLogger })
+  return { monitor, atDelete, impl, container: new Container({ id: 'c1', bundlePath }) }
+}
+
+function isAlive({ pid }: ChildProcess): boolean {
+  return pid !== undefined && readIdentitySync(pid) !== undefined
+}
+
+async function endOf(monitor: ChildProcess): Promise<{ signal: string | null }> {
+  if (monitor.exitCode === null && monitor.signalCode === null) await once(monitor, 'exit')
+  return { signal: monitor.signalCode }
+}
+
+describe('cleaning up', () => {
+  it('ends the monitor of a create under way before it deletes, so that nothing is created afterwards', async () => {
+    const { impl, container, monitor, atDelete } = await world('c1', false)
+    await impl.cleanUp(container, effect)
+    expect(atDelete).toEqual([false])
+    expect(isAlive(monitor)).toBe(false)
+  })
+
+  it('lets the monitor of a created container see its end and report it', async () => {
+    const { impl, container, monitor, atDelete } = await world('c1', true)
+    await impl.cleanUp(container, effect)
+    expect(atDelete).toEqual([true])
+    // By itself, not by a signal.
+    expect(await endOf(monitor)).toEqual({ signal: null })
+  })
+
+  it('leaves alone what is of another container, and the runtime when nothing is of this one', async () => {
+    const { impl, container, monitor, atDelete } = await world('c2', false)
+    await impl.cleanUp(container, effect)
+    await impl.delete(container, effect)
+    expect(atDelete).toEqual([])
+    expect(isAlive(monitor)).toBe(true)
+  })
+
+  it('stops when nobody waits for it any more', async () => {
+    const { impl, container, atDelete } = await world('c1', true)
+    await expect(impl.cleanUp(container, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    })
+    expect(atDelete).toEqual([])
+  })
+})

@@ -1,0 +1,259 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { defaultSpec, writeBundle } from '../../../src/bundle.ts'
+import { defineConfig } from '../../../src/config/define-config.ts'
+import type { ConfigInput } from '../../../src/config/config.ts'
+import { Container, type ContainerOptions } from '../../../src/container.ts'
+import { isOciError, type OciError } from '../../../src/errors/index.ts'
+import type { CommandResult, MonitorOutcome } from '../../../src/impl/launcher/launcher.ts'
+import { createRuntimeOci } from '../../../src/impl/oci/runtime-oci.ts'
+import type { RuntimeImpl } from '../../../src/impl/runtime-impl.ts'
+import { silentLogger } from '../../../src/logger.ts'
+import { makeTempRoot } from '../../support/temp-root.ts'
+import { noExits } from './no-exits.ts'
+
+const effect = { signal: new AbortController().signal }
+const createEffect = { ...effect, cgroupParent: undefined }
+
+interface World {
+  readonly root: string
+  readonly impl: RuntimeImpl
+  /** What was asked of the launcher, in order. */
+  readonly spawned: string[][]
+  readonly discarded: string[]
+  container(options?: Partial<ContainerOptions>): Container
+}
+
+const notStarted = (path: string) => ({ errno: 'ENOENT', path })
+
+/** A launcher on a host without a runtime: everything that is started is not there. */
+async function openWorld(
+  change: Partial<ConfigInput> = {},
+  environment = { PATH: '/nowhere' },
+): Promise<World> {
+  const root = makeTempRoot()
+  const spawned: string[][] = []
+  const discarded: string[] = []
+  const config = defineConfig({
+    defaultRuntime: 'crun',
+    runtimes: { crun: { runtimePath: '/nowhere/crun' }, bare: {} },
+    conmon: '/nowhere/conmon',
+    runDir: `${root}/run`,
+    stateDir: `${root}/state`,
+    ...change,
+  })
+  const launcher = {
+    run: ({ argv }: { argv: readonly [string, ...string[]] }): Promise<CommandResult> => {
+      spawned.push([...argv])
+      const end = { exitCode: undefined, signal: undefined, timedOut: false, stdoutTruncated: false }
+      return Promise.resolve({ ...end, stdout: '', stderrTail: '', notStarted: notStarted(argv[0]) })
+    },
+    spawnMonitor: ({ argv }: { argv: readonly [string, ...string[]] }): Promise<MonitorOutcome> => {
+      spawned.push([...argv])
+      return Promise.resolve({ kind: 'notStarted', ...notStarted(argv[0]) })
+    },
+  }
+  const exits = noExits(discarded)
+  const bundlePath = `${root}/b`
+  await writeBundle(bundlePath, defaultSpec({ rootfs: `${root}/rootfs`, args: ['/bin/true'] }))
+  return {
+    root,
+    spawned,
+    discarded,
+    impl: createRuntimeOci({ config, launcher, exits, logger: silentLogger, environment }),
+    container: (options = {}) => new Container({ id: 'c1', bundlePath, dir: `${root}/d`, ...options }),
+  }
+}
+
+async function errorOf(promise: Promise<unknown>): Promise<OciError> {
+  const error: unknown = await promise.then(
+    () => new Error('it succeeded'),
+    (reason: unknown) => reason,
+  )
+  if (isOciError(error)) return error
+  throw error
+}
+
+describe('a create that can be known to be wrong', () => {
+  it.each<[string, Partial<ContainerOptions>, (root: string) => void, object]>([
+    [
+      'has a log path with a colon',
+      { logPath: '/tmp/a:b' },
+      () => undefined,
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'logs to a missing directory',
+      { logPath: '/nowhere/log' },
+      () => undefined,
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'logs to a device',
+      { logPath: '/dev/null' },
+      () => undefined,
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'logs through a link',
+      {},
+      (root) => {
+        mkdirSync(`${root}/d`, { mode: 0o700 })
+        symlinkSync('/etc/passwd', `${root}/d/log`)
+      },
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    ['has no config.json', {}, (root) => rmSync(`${root}/b/config.json`), { code: 'ERR_BUNDLE' }],
+    [
+      'wants a terminal that its spec has not',
+      { terminal: true },
+      () => undefined,
+      { code: 'ERR_BUNDLE', field: 'process.terminal' },
+    ],
+    [
+      'has a directory that everybody can write',
+      {},
+      (root) => {
+        mkdirSync(`${root}/d`)
+        chmodSync(`${root}/d`, 0o777)
+      },
+      { code: 'ERR_INVALID_ARGUMENT', field: 'dir' },
+    ],
+    [
+      'leaves its exit to a link',
+      {},
+      (root) => {
+        mkdirSync(`${root}/run`, { mode: 0o700 })
+        symlinkSync('/tmp', `${root}/run/exits`)
+      },
+      { code: 'ERR_INVALID_ARGUMENT', field: 'containerExitsDir' },
+    ],
+    [
+      'names no handler that is configured',
+      { runtimeHandler: 'kata' },
+      () => undefined,
+      { code: 'ERR_UNKNOWN_HANDLER' },
+    ],
+    [
+      'names a handler that is not installed',
+      { runtimeHandler: 'bare' },
+      () => undefined,
+      { code: 'ERR_RUNTIME_NOT_FOUND', field: 'runtimePath' },
+    ],
+    [
+      'takes the id of a container that the runtime has',
+      {},
+      (root) => mkdirSync(`${root}/run/runtimes/crun/c1`, { recursive: true, mode: 0o700 }),
+      { code: 'ERR_CONTAINER_EXISTS', field: 'id' },
+    ],
+  ])('because it %s touches nothing', async (_, options, prepare, expected) => {
+    const world = await openWorld()
+    prepare(world.root)
+    const container = world.container(options)
+    const files = ['pidfile', 'attach'].map((name) => `${world.root}/b/${name}`)
+    for (const file of files) writeFileSync(file, 'theirs')
+    expect(await errorOf(world.impl.create(container, createEffect))).toMatchObject(expected)
+    await world.impl.cleanUp(container, effect)
+    await world.impl.cleanUp(container, effect)
+    await world.impl.delete(container, effect)
+    expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(['theirs', 'theirs'])
+    expect(world.discarded).toEqual([])
+    expect(world.spawned).toEqual([])
+  })
+
+  it('because the cgroup manager is systemd is refused as unsupported', async () => {
+    const world = await openWorld({ cgroupManager: 'systemd' })
+    const error = await errorOf(world.impl.create(world.container(), createEffect))
+    expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', field: 'cgroupManager' })
+  })
+
+  it('because its id is too short for the journal is refused', async () => {
+    const world = await openWorld({ logToJournald: true })
+    const error = await errorOf(world.impl.create(world.container({ id: 'c'.repeat(12) }), createEffect))
+    expect(error).toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field: 'id' })
+    const long = world.container({ id: 'c'.repeat(13) })
+    expect(await errorOf(world.impl.create(long, createEffect))).toMatchObject({
+      code: 'ERR_RUNTIME_NOT_FOUND',
+    })
+  })
+
+  it('because its cgroup parent climbs is refused', async () => {
+    const world = await openWorld()
+    const options = { ...effect, cgroupParent: '/a/../b' }
+    expect(await errorOf(world.impl.create(world.container(), options))).toMatchObject({
+      field: 'cgroupParent',
+    })
+  })
+
+  it('needs config.json although it was given a spec, and never writes it', async () => {
+    const world = await openWorld()
+    const container = world.container()
+    container.setSpec(defaultSpec({ rootfs: '/r', args: ['/bin/true'] }))
+    rmSync(`${world.root}/b/config.json`)
+    expect(await errorOf(world.impl.create(container, createEffect))).toMatchObject({ code: 'ERR_BUNDLE' })
+    expect(existsSync(`${world.root}/b/config.json`)).toBe(false)
+  })
+})
+
+/** As a create leaves them that came to its start byte. */
+function leaveNotes({ root }: World): void {
+  const notes = {
+    runtimeRoot: `${root}/run/runtimes/crun`,
+    ownPidNamespace: true,
+    cgroupPaths: {},
+    monitorCgroups: [],
+  }
+  mkdirSync(`${root}/d`, { mode: 0o700 })
+  writeFileSync(`${root}/d/runtime-oci.json`, JSON.stringify(notes))
+}
+
+describe('a create on a host without conmon', () => {
+  it('says which program is missing, and touches nothing', async () => {
+    const world = await openWorld()
+    const container = world.container()
+    const error = await errorOf(world.impl.create(container, createEffect))
+    expect(error).toMatchObject({
+      code: 'ERR_RUNTIME_NOT_FOUND',
+      file: '/nowhere/crun',
+      field: 'runtimePath',
+      containerId: 'c1',
+      operation: 'createContainer',
+    })
+    await world.impl.cleanUp(container, effect)
+    await world.impl.delete(container, effect)
+    expect(world.discarded).toEqual([])
+    expect(world.spawned).toEqual([])
+  })
+
+  it('can be cleaned up and deleted when the runtime was uninstalled meanwhile and keeps nothing', async () => {
+    const world = await openWorld()
+    leaveNotes(world)
+    await world.impl.delete(world.container(), effect)
+    expect(world.spawned.map(([program]) => program)).toEqual(['/nowhere/crun'])
+    expect(existsSync(`${world.root}/d/runtime-oci.json`)).toBe(false)
+  })
+
+  it('keeps failing to delete a container whose runtime was uninstalled', async () => {
+    const world = await openWorld()
+    leaveNotes(world)
+    mkdirSync(`${world.root}/run/runtimes/crun/c1`, { recursive: true })
+    for (const verb of ['cleanUp', 'delete'] as const) {
+      expect(await errorOf(world.impl[verb](world.container(), effect))).toMatchObject({
+        code: 'ERR_RUNTIME_NOT_FOUND',
+      })
+    }
+  })
+
+  it('finds programs on PATH, in absolute directories only', async () => {
+    const world = await openWorld({ conmon: '' }, { PATH: `relative:${import.meta.dirname}` })
+    expect((await errorOf(world.impl.create(world.container(), createEffect))).field).toBe('monitorPath')
+    const bin = makeTempRoot()
+    for (const name of ['conmon', 'crun']) writeFileSync(`${bin}/${name}`, '', { mode: 0o755 })
+    const found = await openWorld(
+      { conmon: '', runtimes: { crun: { runtimePath: `${bin}/crun` } } },
+      { PATH: bin },
+    )
+    await errorOf(found.impl.create(found.container(), createEffect))
+    expect(found.spawned[0]?.[0]).toBe(`${bin}/conmon`)
+  })
+})

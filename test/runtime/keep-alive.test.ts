@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { KeepAlive } from '../../src/keep-alive.ts'
+
+const program = fileURLToPath(new URL('fixtures/last-line.ts', import.meta.url))
+
+/** What the program says, and how it ends by itself. */
+async function run(waitsFor: string): Promise<{ code: unknown; said: string[] }> {
+  const child = spawn(process.execPath, [program, waitsFor], {
+    // TypeScript is run as it is, also by the oldest Node that is supported.
+    env: { ...process.env, NODE_OPTIONS: '--experimental-strip-types --no-warnings' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
+  const [code] = (await once(child, 'close')) as unknown[]
+  return { code, said: text.trim().split('\n') }
+}
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+}
+
+describe('a program that leaves its runtime open', () => {
+  it.each([
+    ['stop', 'stopped'],
+    ['wait', 'stopped'],
+    ['abort', 'running'],
+    ['nothing', 'running'],
+  ])('lives for the answer to its last line, and no longer: %s', async (waitsFor, status) => {
+    expect(await run(waitsFor)).toEqual({ code: 0, said: ['the last line', status] })
+  })
+})
+
+describe('what is awaited', () => {
+  it('keeps the process alive while there is any of it, whatever becomes of it', async () => {
+    const before = timers()
+    const keepAlive = new KeepAlive()
+    const [first, second] = [Promise.withResolvers<number>(), Promise.withResolvers<number>()]
+    const answers = Promise.allSettled([keepAlive.during(first.promise), keepAlive.during(second.promise)])
+    expect(timers()).toBe(before + 1)
+    first.resolve(1)
+    await first.promise
+    expect(timers()).toBe(before + 1)
+    second.reject(new Error('no'))
+    await answers
+    expect(timers()).toBe(before)
+  })
+})

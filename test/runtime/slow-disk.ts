@@ -1,0 +1,48 @@
+/** A state directory that does what a test tells it: refuses, hangs, or takes its time. */
+import type { Container, StateDirectory } from '../../src/index.ts'
+import { OciError } from '../../src/index.ts'
+
+type StateRecord = Parameters<StateDirectory['write']>[1]
+
+export class SlowDisk implements StateDirectory {
+  /** Every record that was begun to be written, and those that are on disk. */
+  readonly begun: StateRecord[] = []
+  readonly written = new Map<string, StateRecord>()
+  readonly forgotten: string[] = []
+  atOnce = 0
+  atOnceMax = 0
+  /** What a write waits for. Rejections are the disk's refusal. */
+  gate: (record: StateRecord) => Promise<void> = () => Promise.resolve()
+  prepareGate: (container: Container) => Promise<void> = () => Promise.resolve()
+
+  async prepare(container: Container): Promise<void> {
+    await this.prepareGate(container)
+  }
+
+  async write(container: Container, record: StateRecord): Promise<void> {
+    this.begun.push(record)
+    this.atOnce += 1
+    this.atOnceMax = Math.max(this.atOnceMax, this.atOnce)
+    try {
+      await this.gate(record)
+      this.written.set(container.id, record)
+    } finally {
+      this.atOnce -= 1
+    }
+  }
+
+  forget(container: Container): Promise<void> {
+    this.forgotten.push(container.id)
+    this.written.delete(container.id)
+    return Promise.resolve()
+  }
+}
+
+export function full(): Promise<never> {
+  const cause = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  return Promise.reject(new OciError('ERR_IO', 'cannot write state.json: ENOSPC', { cause }))
+}
+
+export function never(): Promise<never> {
+  return new Promise(() => undefined)
+}
