@@ -9,8 +9,8 @@ import { systemClock, type Clock } from './clock.ts'
 import { runtimeTypeOci, type Config } from './config/index.ts'
 import type { Container } from './container.ts'
 import { OciError } from './errors/index.ts'
-import { ensurePrivateDirectory } from './files.ts'
 import { openLauncher } from './impl/launcher/launcher.ts'
+import { ensureOciDirectories } from './impl/oci/directories.ts'
 import { createRuntimeOci } from './impl/oci/runtime-oci.ts'
 import type { RuntimeImpl } from './impl/runtime-impl.ts'
 import { containedLogger, silentLogger, type Logger } from './logger.ts'
@@ -148,8 +148,7 @@ function givenFactory(
 
 function ociFactory({ config, options, logger, clock, closers }: Opening): ImplementationFactory {
   return async () => {
-    await ensurePrivateDirectory(config.runDir)
-    await ensurePrivateDirectory(config.containerAttachSocketDir)
+    await ensureOciDirectories(config)
     const exits = await openExitEvents({ directory: config.containerExitsDir, logger, clock })
     closers.push(() => exits.close())
     const launcher = await openLauncher({
@@ -158,7 +157,8 @@ function ociFactory({ config, options, logger, clock, closers }: Opening): Imple
       ...(options.launcherPath === undefined ? {} : { launcherPath: options.launcherPath }),
     })
     closers.push(() => launcher.close())
-    return createRuntimeOci({ config, launcher, exits, logger })
+    const { nodePath } = options
+    return createRuntimeOci({ config, launcher, exits, logger, nodePath })
   }
 }
 

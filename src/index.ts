@@ -1,5 +1,7 @@
 /** The public names, listed one by one. */
-export { Runtime, type CallOptions } from './runtime.ts'
+export { Runtime, type CallOptions, type ExecSyncOptions } from './runtime.ts'
+export { ExecSyncError, type ExecSyncResult, type ExecUser } from './impl/exec-port.ts'
+export type { AttachEnd, AttachOptions, AttachSession, TerminalSize } from './impl/attach-port.ts'
 export type { RuntimeFacade } from './runtime-facade.ts'
 export type { ImplementationFactory, RuntimeOptions } from './compose.ts'
 export {
@@ -39,8 +41,24 @@ export {
   type RuntimeHandler,
   type RuntimeHandlerInput,
 } from './config/index.ts'
+export {
+  joinLogLines,
+  readContainerLog,
+  type JoinLinesOptions,
+  type LogDefect,
+  type LogEntry,
+  type LogStream,
+  type ReadLogOptions,
+} from './container-log/index.ts'
 export { defaultSpec, readBundleSpec, writeBundle, type DefaultSpecOptions } from './bundle.ts'
-export type { OciSpec } from './oci-spec.ts'
+export type { OciLinuxResources, OciSpec } from './oci-spec.ts'
+export type {
+  ContainerStats,
+  CpuThrottling,
+  PressureShares,
+  PressureStall,
+  PressureStalls,
+} from './impl/stats-port.ts'
 export type { ContainerStore, StoreFilter, StoreReducer } from './store/container-store.ts'
 export type { History } from './store/history.ts'
 export { MemoryStore } from './store/memory-store.ts'

@@ -1,6 +1,9 @@
 /** The seed's RuntimeImpl: the verbs of one container. */
+import type { Duplex } from 'node:stream'
 import type { Container } from './container.ts'
-import type { CallOptions, Runtime } from './runtime.ts'
+import type { AttachOptions, AttachSession, ContainerStats, ExecSyncResult } from './impl/runtime-impl.ts'
+import type { OciLinuxResources } from './oci-spec.ts'
+import type { CallOptions, ExecSyncOptions, Runtime } from './runtime.ts'
 
 /** Verbs with the container filled in. Parity: the seed's RuntimeImpl interface, whose methods all take it. */
 export interface RuntimeFacade {
@@ -9,6 +12,16 @@ export interface RuntimeFacade {
   stopContainer(timeoutSeconds: number, options?: CallOptions): Promise<void>
   deleteContainer(options?: Parameters<Runtime['deleteContainer']>[1]): Promise<void>
   updateContainerStatus(options?: CallOptions): Promise<void>
+  updateContainer(resources: OciLinuxResources, options?: CallOptions): Promise<void>
+  execSyncContainer(
+    command: readonly string[],
+    timeoutSeconds?: number,
+    options?: ExecSyncOptions,
+  ): Promise<ExecSyncResult>
+  attachContainer(request: AttachOptions, options?: CallOptions): Promise<AttachSession>
+  portForwardContainer(port: number, stream: Duplex, options?: CallOptions): Promise<void>
+  reopenContainerLog(options?: CallOptions): Promise<void>
+  containerStats(options?: CallOptions): Promise<ContainerStats>
   pauseContainer(options?: CallOptions): Promise<void>
   unpauseContainer(options?: CallOptions): Promise<void>
   signalContainer(signal: string | number, options?: CallOptions): Promise<void>
@@ -21,6 +34,14 @@ export function createRuntimeFacade(runtime: Runtime, container: Container): Run
     startContainer: (options) => runtime.startContainer(container, options),
     stopContainer: (timeoutSeconds, options) => runtime.stopContainer(container, timeoutSeconds, options),
     deleteContainer: (options) => runtime.deleteContainer(container, options),
+    updateContainer: (resources, options) => runtime.updateContainer(container, resources, options),
+    execSyncContainer: (command, timeoutSeconds, options) =>
+      runtime.execSyncContainer(container, command, timeoutSeconds, options),
+    attachContainer: (request, options) => runtime.attachContainer(container, request, options),
+    portForwardContainer: (port, stream, options) =>
+      runtime.portForwardContainer(container, port, stream, options),
+    reopenContainerLog: (options) => runtime.reopenContainerLog(container, options),
+    containerStats: (options) => runtime.containerStats(container, options),
     updateContainerStatus: (options) => runtime.updateContainerStatus(container, options),
     pauseContainer: (options) => runtime.pauseContainer(container, options),
     unpauseContainer: (options) => runtime.unpauseContainer(container, options),

@@ -2,6 +2,7 @@
  * Runtime: the promise façade with the seed's verbs. Every verb is a message to the container's actor; nothing here
  * waits for another container, reads a file or spawns.
  */
+import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
 import { checkAbortSignal, withAbort, withLimit } from './abort.ts'
 import type { Command } from './actors/actor-world.ts'
@@ -11,11 +12,19 @@ import { timestampOf } from './clock.ts'
 import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
 import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
 import type { Container, ExitStatus } from './container.ts'
-import { OciError, toOciError } from './errors/index.ts'
+import { inContext, OciError, toOciError } from './errors/index.ts'
+import type {
+  AttachOptions,
+  AttachSession,
+  ContainerStats,
+  ExecSyncRequest,
+  ExecSyncResult,
+} from './impl/runtime-impl.ts'
 import { KeepAlive } from './keep-alive.ts'
 import { defaultContainerLimits, timerDelayMaxMs, type ContainerLimits } from './machines/delays.ts'
 import type { StopCommand, Verb } from './machines/events.ts'
 import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
+import type { OciLinuxResources } from './oci-spec.ts'
 import { createRuntimeFacade, type RuntimeFacade } from './runtime-facade.ts'
 import { parseSignal } from './signals.ts'
 import type { ContainerStore } from './store/container-store.ts'
@@ -28,6 +37,9 @@ export interface CallOptions {
    */
   readonly signal?: AbortSignal | undefined
 }
+
+/** How a command is run beside its arguments and its time: environment, directory, user, limits of output. */
+export type ExecSyncOptions = Omit<ExecSyncRequest, 'argv' | 'timeoutMs'> & CallOptions
 
 /** Parity: the least time WaitContainerStateStopped waits. */
 const stateStoppedWaitMinSeconds = 30
@@ -156,6 +168,89 @@ export class Runtime implements AsyncDisposable {
   ): Promise<void> {
     const actor = this.#actor(container, 'signalContainer', options)
     await this.#answer(actor.signal(parseSignal(signal)), options, container)
+  }
+
+  /**
+   * Runs `command` in the container to its end: exit code, stdout and stderr apart, as bytes. A code other than 0 never
+   * throws. When `timeoutSeconds` (0: no limit) are over its whole process tree is killed and the result is exit code −1
+   * with stderr `command timed out`. Rejects with an {@link ExecSyncError} when it could not be run, with
+   * ERR_WRONG_STATUS unless the container runs or is in the grace of a stop. An aborted `signal` kills the command.
+   * Parity: ExecSyncContainer, which threw on a timeout.
+   */
+  async execSyncContainer(
+    container: Container,
+    command: readonly string[],
+    timeoutSeconds = 0,
+    options: ExecSyncOptions = {},
+  ): Promise<ExecSyncResult> {
+    const operation = 'execSyncContainer'
+    const actor = this.#actor(container, operation, options)
+    checkTimeout(timeoutSeconds, operation, container.id)
+    const { signal = new AbortController().signal, ...request } = options
+    const timeoutMs = timeoutSeconds > 0 && timeoutSeconds < Infinity ? timeoutSeconds * 1000 : undefined
+    return this.#keepAlive.during(actor.execSync({ ...request, argv: command, timeoutMs }, signal))
+  }
+
+  /**
+   * Joins a client to the streams of a container that is created or runs, and resolves when it is joined; `ended` of the
+   * session says how it ended. A client that does not read is dropped before it can hold up the container. An aborted
+   * `signal` ends the session. ERR_WRONG_STATUS, ERR_MONITOR_LOST. Parity: AttachContainer, which returned at the end.
+   */
+  async attachContainer(
+    container: Container,
+    request: AttachOptions,
+    options: CallOptions = {},
+  ): Promise<AttachSession> {
+    const actor = this.#actor(container, 'attachContainer', options)
+    const { signal = new AbortController().signal } = options
+    return this.#keepAlive.during(actor.attach(request, signal))
+  }
+
+  /**
+   * Connects `stream` with a TCP port on the loopback interface inside the container's network namespace. Resolves when
+   * both directions have ended or the client has left; an aborted `signal` or the container's end ends it.
+   * ERR_PORT_REFUSED when nobody listens, ERR_UNSUPPORTED without socat or nsenter. Parity: PortForwardContainer.
+   */
+  async portForwardContainer(
+    container: Container,
+    port: number,
+    stream: Duplex,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const actor = this.#actor(container, 'portForwardContainer', options)
+    await this.#keepAlive.during(actor.portForward({ port, stream }, options.signal))
+  }
+
+  /**
+   * Has the container's log written to a new file at its path, from where you have renamed the old one. Resolves when it
+   * is so. ERR_INVALID_ARGUMENT when that would destroy a log, ERR_MONITOR_LOST, ERR_TIMEOUT. Parity: ReopenContainerLog.
+   */
+  async reopenContainerLog(container: Container, options: CallOptions = {}): Promise<void> {
+    const actor = this.#actor(container, 'reopenContainerLog', options)
+    await this.#answer(actor.reopenLog(), options, container)
+  }
+
+  /**
+   * Changes limits of a living container: memory, CPU, pids, cpuset. What `resources` leaves out stays as it is; after a
+   * failure the old limits stand. ERR_INVALID_ARGUMENT names the field, also for a memory limit below what is in use.
+   * Parity: UpdateContainer.
+   */
+  async updateContainer(
+    container: Container,
+    resources: OciLinuxResources,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const actor = this.#actor(container, 'updateContainer', options)
+    await this.#answer(actor.update(resources), options, container)
+  }
+
+  /**
+   * One sample of what the container uses, read from the kernel's files without starting a process; also of a container
+   * that has ended, until it is deleted. Parity: ContainerStats.
+   */
+  async containerStats(container: Container, options: CallOptions = {}): Promise<ContainerStats> {
+    const actor = this.#actor(container, 'containerStats', options)
+    return this.#answer(actor.stats(), options, container)
   }
 
   /**
@@ -297,7 +392,7 @@ export class Runtime implements AsyncDisposable {
     await this.#answer(actor.request(verb, command), options, actor.container)
   }
 
-  #answer(answer: Promise<void>, { signal }: CallOptions, { id }: Container): Promise<void> {
+  #answer<T>(answer: Promise<T>, { signal }: CallOptions, { id }: Container): Promise<T> {
     return this.#keepAlive.during(withAbort(answer, signal, id))
   }
 
@@ -311,7 +406,7 @@ export class Runtime implements AsyncDisposable {
 
   #actorOptions(container: Container): Parameters<Parts['registry']['register']>[0] {
     const handler = container.runtimeHandler ?? this.#parts.config.defaultRuntime
-    const { runtimeType, runtimeRoot, containerCreateTimeoutMs } = this.validateRuntimeHandler(handler)
+    const { runtimeType, runtimeRoot, containerCreateTimeoutMs } = this.#handlerOf(container, handler)
     const limits: ContainerLimits = {
       ...defaultContainerLimits,
       createTimeoutMs: containerCreateTimeoutMs,
@@ -323,6 +418,18 @@ export class Runtime implements AsyncDisposable {
   #now(): Pick<StopCommand, 'atMs' | 'requestedAt'> {
     const { clock } = this.#parts
     return { atMs: clock.now(), requestedAt: timestampOf(clock) }
+  }
+
+  /** One without a path is fine: it is looked up on PATH. */
+  #handlerOf({ id: containerId }: Container, name: string): RuntimeHandler {
+    const runtimes = this.runtimes()
+    const handler = Object.hasOwn(runtimes, name) ? runtimes[name] : undefined
+    if (handler !== undefined) return handler
+    try {
+      return this.validateRuntimeHandler(name)
+    } catch (error) {
+      throw inContext(error, { containerId, operation: 'createContainer' })
+    }
   }
 
   #assertOpen(operation: string): void {

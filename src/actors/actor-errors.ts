@@ -4,21 +4,36 @@ import { OciError } from '../errors/index.ts'
 import type { Verb } from '../machines/events.ts'
 import { permittedCommands, type MachineSnapshot } from './start-actor.ts'
 
+/** Verbs that leave the container's state as it is, and are none of its machine's business but for the permission. */
+export type SideVerb = 'signal' | 'update' | 'stats' | 'execSync' | 'attach' | 'reopenLog' | 'portForward'
+
 /** The public name of a verb. */
-export function operationOf(verb: Verb | 'signal'): string {
-  return `${verb}Container`
+function operationOf(verb: Verb | SideVerb): string {
+  if (verb === 'stats') return 'containerStats'
+  return verb === 'reopenLog' ? 'reopenContainerLog' : `${verb}Container`
 }
 
 export function wrongStatusError(
   containerId: string,
   phase: ContainerPhase,
   snapshot: MachineSnapshot,
-  verb: Verb | 'signal',
+  verb: Verb | SideVerb,
 ): OciError {
   const allowed = permittedCommands(snapshot)
   const permits = allowed.length === 0 ? 'nothing' : allowed.join(', ')
   const message = `container ${containerId} is ${phase}, which does not permit ${verb}; it permits ${permits}`
   return new OciError('ERR_WRONG_STATUS', message, { containerId, operation: operationOf(verb), allowed })
+}
+
+export function sideTimeoutError(containerId: string, verb: SideVerb, limitMs: number): OciError {
+  const operation = operationOf(verb)
+  const message = `${operation} of container ${containerId} was not done within ${limitMs} ms`
+  return new OciError('ERR_TIMEOUT', message, { containerId, operation })
+}
+
+export function unsupportedError(containerId: string, operation: string): OciError {
+  const message = `the runtime of container ${containerId} cannot do ${operation}`
+  return new OciError('ERR_UNSUPPORTED', message, { containerId, operation })
 }
 
 export function deletedError(containerId: string): OciError {

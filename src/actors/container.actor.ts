@@ -14,13 +14,34 @@ import type {
   ExitStatus,
   Timestamp,
 } from '../container.ts'
-import { OciError, toOciError } from '../errors/index.ts'
+import { toOciError, type OciError } from '../errors/index.ts'
 import { processState, schedulingState } from '../impl/process-identity.ts'
-import type { Created, ExitFact, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
+import type {
+  AttachOptions,
+  AttachSession,
+  ContainerStats,
+  Created,
+  EffectOptions,
+  ExecSyncRequest,
+  ExecSyncResult,
+  ExitFact,
+  PortForwardRequest,
+  ProcessIdentity,
+  RuntimeImpl,
+} from '../impl/runtime-impl.ts'
 import type { Logger } from '../logger.ts'
 import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
+import type { ContainerLimits } from '../machines/delays.ts'
 import { phaseOf } from '../machines/phase.ts'
-import { deletedError, neverRanError, operationOf, wrongStatusError } from './actor-errors.ts'
+import type { OciLinuxResources } from '../oci-spec.ts'
+import {
+  deletedError,
+  neverRanError,
+  sideTimeoutError,
+  unsupportedError,
+  wrongStatusError,
+  type SideVerb,
+} from './actor-errors.ts'
 import type { ActorWorld, Command, ContainerActorOptions } from './actor-world.ts'
 import { ContainerDisk } from './container-disk.ts'
 import { containerStateOf, stateRecordOf, type ContainerFacts } from './container-view.ts'
@@ -37,6 +58,8 @@ import { waitingForOf } from './waiting-for.ts'
 
 /** What the container ended with is known and recorded, or it never ran. */
 const isOver: ReadonlySet<ContainerPhase> = new Set(['failed', 'stopped', 'deleting', 'deleted'])
+/** Also in the grace of a stop, where a preStop hook may need it; not once killing has begun. */
+const permitsExec: ReadonlySet<ContainerPhase> = new Set(['running', 'stopping.signalling', 'stopping.grace'])
 const isStopping = (phase: ContainerPhase): boolean => phase.startsWith('stopping.')
 
 export class ContainerActor implements ContainerView, EffectScope, LookScope {
@@ -188,19 +211,97 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
 
   /** Sends a signal to the init process. */
   async signal(signal: number): Promise<void> {
+    await this.#limited('signal', this.limits.signalTimeoutMs, (effect) => {
+      const { init } = this
+      if (!this.isLive || init === undefined) throw this.#wrongStatus('signal')
+      return this.impl.signal(this.container, init, signal, effect)
+    })
+  }
+
+  /** Changes limits of the living container. */
+  async update(resources: OciLinuxResources): Promise<void> {
+    await this.#limited('update', this.limits.updateTimeoutMs, (effect) => {
+      if (this.impl.update === undefined) throw unsupportedError(this.container.id, 'updateContainer')
+      if (!this.isLive) throw this.#wrongStatus('update')
+      return this.impl.update(this.container, resources, effect)
+    })
+  }
+
+  /** A sample of what the container uses; also of one that has ended, until it is deleted. */
+  async stats(): Promise<ContainerStats> {
+    return this.#limited('stats', this.limits.observeTimeoutMs, (effect) => {
+      if (this.impl.stats === undefined) throw unsupportedError(this.container.id, 'containerStats')
+      return this.impl.stats(this.container, effect)
+    })
+  }
+
+  /** Runs a command in the container to its end. Admitted and registered in one turn: none begins once killing has begun. */
+  async execSync(request: ExecSyncRequest, signal: AbortSignal): Promise<ExecSyncResult> {
+    await this.#answering()
+    const { execs } = this.impl
+    if (execs === undefined) throw unsupportedError(this.container.id, 'execSyncContainer')
+    if (!permitsExec.has(this.#phase)) throw this.#wrongStatus('execSync')
+    return execs.execSync(this.container, request, { signal })
+  }
+
+  /** Joins a client to the container's streams. */
+  async attach(request: AttachOptions, signal: AbortSignal): Promise<AttachSession> {
+    await this.#answering()
+    if (this.impl.attach === undefined) throw unsupportedError(this.container.id, 'attachContainer')
+    if (!this.isLive) throw this.#wrongStatus('attach')
+    return this.impl.attach(this.container, request, { signal })
+  }
+
+  /** Has the monitor write to a new log file; also while the container is being stopped. */
+  async reopenLog(): Promise<void> {
+    await this.#limited('reopenLog', this.limits.updateTimeoutMs, (effect) => {
+      const { streams } = this.impl
+      if (streams === undefined) throw unsupportedError(this.container.id, 'reopenContainerLog')
+      if (!this.isLive) throw this.#wrongStatus('reopenLog')
+      return streams.reopenLog(this.container, effect)
+    })
+  }
+
+  /** Connects a stream with a port inside the container, until either ends or the container does. */
+  async portForward(request: PortForwardRequest, aborted: AbortSignal | undefined): Promise<void> {
+    await this.#answering()
+    const { streams } = this.impl
+    const { init } = this
+    if (streams === undefined) throw unsupportedError(this.container.id, 'portForwardContainer')
+    if (!this.isLive || init === undefined) throw this.#wrongStatus('portForward')
+    const lasts = new AbortController()
+    const end = (): void => {
+      lasts.abort(aborted?.reason)
+    }
+    aborted?.addEventListener('abort', end, { once: true })
+    if (aborted?.aborted === true) end()
+    // A client that never ends would keep the connection, and with it the network namespace, beyond the container.
+    const isGone = (): true | undefined =>
+      isOver.has(this.#phase) || this.#over !== undefined ? true : undefined
+    void this.#waiters.until(isGone, lasts.signal).then(end, () => undefined)
+    try {
+      await streams.portForward(this.container, init, request, { signal: lasts.signal })
+    } finally {
+      aborted?.removeEventListener('abort', end)
+      end()
+    }
+  }
+
+  async #answering(): Promise<void> {
     if (this.#machine.isRebuilding) await this.#machine.ready()
     if (this.#over !== undefined) throw this.#over
-    const { init } = this
-    if (!this.isLive || init === undefined) throw this.#wrongStatus('signal')
-    const { signalTimeoutMs: limitMs } = this.#options.limits
-    const { id: containerId } = this.container
-    const timedOut = (): OciError =>
-      new OciError('ERR_TIMEOUT', `container ${containerId} was not signalled within ${limitMs} ms`, {
-        containerId,
-        operation: operationOf('signal'),
-      })
-    await withLimit({ clock: this.clock, limitMs, timedOut }, (limit) =>
-      this.impl.signal(this.container, init, signal, { signal: limit }),
+  }
+
+  /** An effect beside the machine's, which does not change the container's state. */
+  async #limited<T>(
+    verb: SideVerb,
+    limitMs: number,
+    effect: (options: EffectOptions) => Promise<T>,
+  ): Promise<T> {
+    await this.#answering()
+    const timedOut = (): OciError => sideTimeoutError(this.container.id, verb, limitMs)
+    return withLimit({ clock: this.clock, limitMs, timedOut }, (signal) =>
+      effect({ signal, timeoutMs: limitMs }),
     )
   }
 
@@ -253,6 +354,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
 
   get phaseCount(): number {
     return this.#phaseCount
+  }
+
+  get limits(): ContainerLimits {
+    return this.#options.limits
   }
 
   get observeTimeoutMs(): number {
@@ -393,7 +498,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
     return this.#over ?? deletedError(this.container.id)
   }
 
-  #wrongStatus(verb: Verb | 'signal'): OciError {
+  #wrongStatus(verb: Verb | SideVerb): OciError {
     return wrongStatusError(this.container.id, this.#phase, this.#machine.snapshot, verb)
   }
 }

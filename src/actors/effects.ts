@@ -8,6 +8,7 @@ import type { Container, ExitStatus, Timestamp } from '../container.ts'
 import { OciError } from '../errors/index.ts'
 import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../logger.ts'
+import type { ContainerLimits } from '../machines/delays.ts'
 import { containerMachine, type ContainerMachine } from '../machines/container.machine.ts'
 import { exitStatusOf } from '../machines/context.ts'
 import type {
@@ -22,6 +23,7 @@ import { observe } from './look.ts'
 
 /** What an effect needs of the container it is for. */
 export interface EffectScope {
+  readonly limits: ContainerLimits
   readonly container: Container
   readonly impl: RuntimeImpl
   readonly clock: Clock
@@ -70,6 +72,8 @@ export class RunningEffects {
 }
 
 const SIGKILL = 9
+/** How long the end of a container's commands is waited for once it has ended itself. */
+const execsEndMs = 2000
 
 export function bindEffects(find: (id: string) => EffectScope): ContainerMachine {
   function effect<Output, Input extends EffectInput>(
@@ -84,14 +88,16 @@ export function bindEffects(find: (id: string) => EffectScope): ContainerMachine
     actors: {
       create: effect<CreateOutput, CreateInput>(create),
       start: effect<{ readonly started: Timestamp }, EffectInput>(
-        async ({ impl, container, clock }, _, signal) => {
-          await impl.start(container, { signal })
+        async ({ impl, container, clock, limits }, _, signal) => {
+          await impl.start(container, { signal, timeoutMs: limits.startTimeoutMs })
           return { started: timestampOf(clock) }
         },
       ),
-      pause: effect<void, EffectInput>(({ impl, container }, _, signal) => impl.pause(container, { signal })),
-      resume: effect<void, EffectInput>(({ impl, container }, _, signal) =>
-        impl.resume(container, { signal }),
+      pause: effect<void, EffectInput>(({ impl, container, limits }, _, signal) =>
+        impl.pause(container, { signal, timeoutMs: limits.pauseTimeoutMs }),
+      ),
+      resume: effect<void, EffectInput>(({ impl, container, limits }, _, signal) =>
+        impl.resume(container, { signal, timeoutMs: limits.resumeTimeoutMs }),
       ),
       observe: effect<ObserveOutput, EffectInput>(async (scope, _, signal) => {
         const { status } = await observe(scope, signal)
@@ -122,12 +128,12 @@ async function create(
   { cgroupParent }: CreateInput,
   signal: AbortSignal,
 ): Promise<CreateOutput> {
-  const { impl, container, clock } = scope
+  const { impl, container, clock, limits } = scope
   await scope.prepare()
   // The disk may take its time; a create that was given up meanwhile must not begin.
   throwIfLeft(signal, container.id)
-  impl.exits.expect(container.id)
-  const created = await impl.create(container, { signal, cgroupParent })
+  const timeoutMs = limits.createTimeoutMs
+  const created = await impl.create(container, { signal, timeoutMs, cgroupParent })
   throwIfLeft(signal, container.id)
   scope.created(created)
   return { init: created.init, monitor: created.monitor, created: timestampOf(clock) }
@@ -140,6 +146,10 @@ async function settle(
   signal: AbortSignal,
 ): Promise<ExitStatus> {
   const { id: containerId } = container
+  // The law: commands in the container end before it does, or are given up.
+  if ((await impl.execs?.endAll(containerId, execsEndMs)) === false) {
+    logger.warn({ containerId }, 'a command in the container has not ended with it')
+  }
   await impl.killRemaining(container, { signal }).catch((error: unknown) => {
     logger.warn({ containerId, err: error }, 'what outlived the init process could not be killed')
   })

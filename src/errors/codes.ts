@@ -47,7 +47,9 @@ export const errorCodes = [
   'ERR_LAUNCHER_LOST',
   /** A file of the state directory cannot be read as what it should be. */
   'ERR_STATE_CORRUPT',
-  /** The operating system refused a file operation; `cause` has the errno. */
+  /** Nobody in the container listens on that port. */
+  'ERR_PORT_REFUSED',
+  /** The operating system refused a file or socket operation; `cause` has the errno. */
   'ERR_IO',
   /** The wait was aborted through its AbortSignal; the operation itself goes on. */
   'ERR_ABORTED',

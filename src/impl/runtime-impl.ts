@@ -10,6 +10,16 @@
  */
 import type { Observable } from 'rxjs'
 import type { Container, Timestamp } from '../container.ts'
+import type { OciLinuxResources } from '../oci-spec.ts'
+import type { AttachOptions, AttachSession } from './attach-port.ts'
+import type { ExecPort } from './exec-port.ts'
+import type { ContainerStats } from './stats-port.ts'
+import type { StreamEffects } from './streams-port.ts'
+
+export type { AttachOptions, AttachSession } from './attach-port.ts'
+export type { ExecPort, ExecSyncRequest, ExecSyncResult } from './exec-port.ts'
+export type { ContainerStats } from './stats-port.ts'
+export type { PortForwardRequest } from './streams-port.ts'
 
 /** A process by pid and start time (field 22 of /proc/PID/stat, in clock ticks since boot): never a recycled pid. */
 export interface ProcessIdentity {
@@ -53,7 +63,10 @@ export interface CreateOptions extends EffectOptions {
 }
 
 export interface RuntimeImpl {
-  /** Creates the container up to the point where `start` runs its command. Fails without leaving anything only if it says so: callers run `cleanUp` after any failure. */
+  /**
+   * Creates the container up to the point where `start` runs its command, and expects its exit from then on. A stale exit
+   * of an earlier container with its id must not count. Callers run `cleanUp` after any failure.
+   */
   create(container: Container, options: CreateOptions): Promise<Created>
   start(container: Container, options: EffectOptions): Promise<void>
   /** Sends a signal to the container's init process. ERR_NOT_RUNNING when it is gone. */
@@ -71,6 +84,19 @@ export interface RuntimeImpl {
    * it does in a pid namespace that is the container's own.
    */
   killRemaining(container: Container, options: EffectOptions): Promise<void>
+  /**
+   * Changes limits of a living container; what `resources` leaves out stays as it is. All or nothing: after a failure the
+   * old limits stand.
+   */
+  update?(container: Container, resources: OciLinuxResources, options: EffectOptions): Promise<void>
+  /** One sample of what the container uses, without starting a process. From `create` until `delete`. */
+  stats?(container: Container, options: EffectOptions): Promise<ContainerStats>
+  /** Commands run in the container. Left out by implementations that cannot. */
+  readonly execs?: ExecPort
+  /** Joins a client to the streams of a container that is created or runs. Left out by implementations that cannot. */
+  attach?(container: Container, request: AttachOptions, options: EffectOptions): Promise<AttachSession>
+  /** Its log and its ports. Left out by implementations that cannot. */
+  readonly streams?: StreamEffects
   /** Kills what is left of the container and removes every trace but its log. Succeeds when there is nothing. */
   cleanUp(container: Container, options: EffectOptions): Promise<void>
   /** Removes a stopped container from the runtime, and the files the implementation made for it. Succeeds when there is nothing. */

@@ -4,6 +4,15 @@ import { failure, type ContainerContext } from './context.ts'
 import type { ContainerLimits } from './delays.ts'
 import type { EffectInput } from './effects.ts'
 
+/** The public verbs, by what they bring about. */
+const operations = {
+  created: 'createContainer',
+  started: 'startContainer',
+  paused: 'pauseContainer',
+  resumed: 'unpauseContainer',
+  deleted: 'deleteContainer',
+} as const
+
 export interface ErrorParams {
   readonly error: OciError
 }
@@ -16,23 +25,23 @@ export function effectError(context: ContainerContext, event: { readonly error: 
 /** The error of an effect that took longer than it may. */
 export function timeoutError(
   context: ContainerContext,
-  done: string,
+  done: keyof typeof operations,
   limit: keyof ContainerLimits,
 ): ErrorParams {
   const message = `container ${context.id} was not ${done} within ${context.limits[limit]} ms`
-  return { error: failure(context, 'ERR_TIMEOUT', message) }
+  return { error: failure(context, 'ERR_TIMEOUT', message, operations[done]) }
 }
 
 /** The error of a command that a later one made pointless. */
 export function cancelledError(context: ContainerContext, command: string): ErrorParams {
   const message = `the ${command} of container ${context.id} was cancelled by a later command`
-  return { error: failure(context, 'ERR_CANCELLED', message) }
+  return { error: failure(context, 'ERR_CANCELLED', message, `${command}Container`) }
 }
 
 /** A created container without a monitor would run without exit and log. */
 export function monitorLostError(context: ContainerContext): ErrorParams {
   const message = `the monitor of container ${context.id} died before the container was started`
-  return { error: failure(context, 'ERR_MONITOR_LOST', message) }
+  return { error: failure(context, 'ERR_MONITOR_LOST', message, 'createContainer') }
 }
 
 export function idInput({ context }: { readonly context: ContainerContext }): EffectInput {

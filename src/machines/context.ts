@@ -156,6 +156,11 @@ export function startFailed({ exit }: ContainerContext): boolean {
 }
 
 /** A failure of this container that the machine itself declares. */
-export function failure(context: ContainerContext, code: ErrorCode, message: string): OciError {
-  return new OciError(code, message, { containerId: context.id })
+export function failure(
+  context: ContainerContext,
+  code: ErrorCode,
+  message: string,
+  operation?: string,
+): OciError {
+  return new OciError(code, message, { containerId: context.id, operation })
 }

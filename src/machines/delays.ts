@@ -9,6 +9,7 @@ export interface ContainerLimits {
   readonly resumeTimeoutMs: number
   readonly observeTimeoutMs: number
   readonly signalTimeoutMs: number
+  readonly updateTimeoutMs: number
   readonly cleanUpTimeoutMs: number
   readonly deleteTimeoutMs: number
   readonly settleTimeoutMs: number
@@ -33,6 +34,7 @@ export const defaultContainerLimits: ContainerLimits = {
   resumeTimeoutMs: 10_000,
   observeTimeoutMs: 10_000,
   signalTimeoutMs: 10_000,
+  updateTimeoutMs: 30_000,
   cleanUpTimeoutMs: 30_000,
   deleteTimeoutMs: 30_000,
   settleTimeoutMs: 10_000,

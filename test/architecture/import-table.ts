@@ -30,6 +30,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   'swap-limit.ts': { imports: ['node:fs'] },
   'default-spec.ts': { imports: ['errors/', 'oci-spec.ts', 'swap-limit.ts'] },
   'files.ts': { imports: ['errors/', node] },
+  'container-log/': { imports: ['errors/', node], types: ['container.ts'] },
   'bundle.ts': { imports: [...nouns, 'default-spec.ts', 'files.ts', 'store/', node] },
   'config/': { imports: ['errors/', 'files.ts', 'toml', 'zod', 'node:fs', 'node:fs/promises', 'node:path'] },
   'store/': { imports: [...nouns, 'files.ts', 'zod', node] },
@@ -64,6 +65,11 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'files.ts',
       'config/',
       'impl/runtime-impl.ts',
+      'impl/attach-port.ts',
+      'impl/exec-port.ts',
+      'impl/stats-port.ts',
+      'impl/streams-port.ts',
+      'impl/attach-bridge/',
       'impl/launcher/',
       'rxjs',
       'zod',
@@ -71,7 +77,24 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     ],
   },
   // The port is types only: whoever implements it outside of this package needs nothing of ours at run time.
-  'impl/runtime-impl.ts': { imports: [], types: [...nouns, 'rxjs'] },
+  'impl/runtime-impl.ts': {
+    imports: [],
+    types: [
+      ...nouns,
+      'impl/attach-port.ts',
+      'impl/exec-port.ts',
+      'impl/stats-port.ts',
+      'impl/streams-port.ts',
+      'rxjs',
+    ],
+  },
+  'impl/attach-port.ts': { imports: [], types: ['rxjs', node] },
+  'impl/exec-port.ts': { imports: ['errors/'], types: ['container.ts', node] },
+  'impl/attach-bridge/': {
+    imports: [...nouns, ...surroundings, 'impl/', 'node-unix-socket', node],
+  },
+  'impl/stats-port.ts': { imports: [] },
+  'impl/streams-port.ts': { imports: ['errors/'], types: ['container.ts', 'impl/runtime-impl.ts', node] },
   // The only place where processes are started.
   'impl/launcher/': {
     imports: [...nouns, ...surroundings, 'files.ts', 'impl/', node, 'node:child_process', 'execa'],
@@ -93,7 +116,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   // What makes one thing of all the parts. runtime.ts is its front, which only index.ts shows to the world.
   'compose.ts': { imports: [everything, node] },
   'runtime.ts': { imports: [everything, node] },
-  'runtime-facade.ts': { imports: nouns, types: ['runtime.ts'] },
+  'runtime-facade.ts': { imports: nouns, types: ['runtime.ts', 'impl/runtime-impl.ts', node] },
   'testing.ts': { imports: [everything] },
   'index.ts': { imports: [everything, node, 'runtime.ts'] },
 }

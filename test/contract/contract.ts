@@ -224,6 +224,16 @@ export function describeContract(name: string, openHarness: () => Promise<Contra
       await runtime.deleteContainer(killed)
     })
 
+    it('takes samples and changes limits of a running container, or says that it cannot', async () => {
+      const container = await started({ args: ignoresTerm, memoryLimitBytes: 64 * 1024 * 1024 })
+      const refusal = harness.canMeasure ? 'undefined' : 'ERR_UNSUPPORTED'
+      expect(await codeOf(runtime.updateContainer(container, { pids: { limit: 77 } }))).toBe(refusal)
+      expect(await codeOf(runtime.containerStats(container))).toBe(refusal)
+      expect(await codeOf(runtime.execSyncContainer(container, ['true'], 20))).toBe(refusal)
+      await runtime.deleteContainer(container)
+      expect(await codeOf(runtime.containerStats(container))).toBe('ERR_NOT_FOUND')
+    })
+
     it('tells of a life in order, each step once', async () => {
       const container = await harness.makeContainer({ args: ['/bin/true'] })
       const abort = new AbortController()

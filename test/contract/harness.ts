@@ -27,6 +27,8 @@ export interface ContractHarness {
   /** Thaws a frozen container behind our back. */
   thaw(container: Container): void | Promise<void>
   readonly hasMemoryLimits: boolean
+  /** False where nothing real uses anything: samples and limits are then refused as unsupported. */
+  readonly canMeasure: boolean
   close(): Promise<void>
 }
 

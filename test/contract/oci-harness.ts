@@ -23,6 +23,7 @@ export function openOciHarness(handler: keyof typeof programs): ContractHarness 
   const runtimeRoot = config.runtimes[handler]?.runtimeRoot ?? ''
   return {
     hasMemoryLimits: true,
+    canMeasure: true,
     openRuntime: (options) => Runtime.open(config, options),
     makeContainer: async ({ args, memoryLimitBytes, options }) => {
       const id = options?.id ?? makeContainerId()

@@ -26,6 +26,7 @@ export function openSimHarness({ clock, wrap = (sim) => sim }: SimHarnessOptions
   const config = defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } } })
   return {
     hasMemoryLimits: true,
+    canMeasure: false,
     openRuntime: (options) =>
       Runtime.open(config, {
         ...time,

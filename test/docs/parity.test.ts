@@ -9,6 +9,7 @@ import {
   MemoryStore,
   Runtime,
   type ContainerOptions,
+  type ContainerStats,
   type ContainerVolume,
 } from '../../src/index.ts'
 import { SimulatedRuntime } from '../../src/testing.ts'
@@ -85,12 +86,29 @@ const options: Record<keyof ContainerOptions, true> = {
   stopSignal: true,
 }
 
+/** The seed's fields; the type sees to it that they are ours. */
+const stats: { [Field in keyof ContainerStats]?: true } = {
+  container: true,
+  cpu: true,
+  cpuNano: true,
+  systemNano: true,
+  memUsage: true,
+  memLimit: true,
+  memPerc: true,
+  netInput: true,
+  netOutput: true,
+  blockInput: true,
+  blockOutput: true,
+  pids: true,
+}
+
 /** Something of each type whose members the tables name. */
 const samples: Readonly<Record<string, object | undefined>> = {
   Config: config,
   Container: container,
   ContainerOptions: options,
   ContainerState: container.state,
+  ContainerStats: stats,
   ContainerStore: new MemoryStore(),
   ContainerVolume: volume,
   Runtime: runtime,

@@ -80,6 +80,7 @@ export async function forget(world: OciWorld, { container, paths }: Place): Prom
   await removeMadeFiles(paths)
   world.notebook.forget(container.id)
   world.oomBeforeKill.delete(container.id)
+  world.sampling.forget(container.id)
   world.syncPipes.get(container.id)?.destroy()
   world.syncPipes.delete(container.id)
   world.ours.delete(container)

@@ -9,24 +9,34 @@ import type { Config } from '../../config/config.ts'
 import type { Container } from '../../container.ts'
 import { inContext } from '../../errors/index.ts'
 import type { Logger } from '../../logger.ts'
+import { openAttachBridge } from '../attach-bridge/client.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
 import { readCgroupMounts, type CgroupMount } from './cgroups.ts'
 import { cleanUp } from './clean-up.ts'
+import { attach, type AttachWorld } from './attach.ts'
 import { create } from './create.ts'
 import { deleteContainer } from './delete.ts'
 import { killRemaining } from './kill-remaining.ts'
 import { Notebook } from './notes.ts'
+import { createExecs } from './execs.ts'
 import { isFrozen, observe } from './observe.ts'
 import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { signal } from './signal.ts'
+import { portForward } from './port-forward.ts'
+import { reopenLog } from './reopen-log.ts'
+import { Sampling } from './sampling.ts'
 import { start } from './start.ts'
+import { stats } from './stats.ts'
+import { update } from './update.ts'
 import type { OciWorld } from './world.ts'
 
 export interface RuntimeOciOptions {
   readonly config: Config
-  readonly launcher: Pick<Launcher, 'run' | 'spawnMonitor'>
+  readonly launcher: Pick<Launcher, 'run' | 'spawnMonitor' | 'attend'>
+  /** Runs the attach helper. Default: the Node that runs us. */
+  readonly nodePath?: string | undefined
   readonly exits: ExitSource
   readonly logger: Logger
   /** Where PATH and XDG_RUNTIME_DIR come from. Default: ours. */
@@ -36,6 +46,7 @@ export interface RuntimeOciOptions {
 /** Parity: the seed's newRuntimeOCI. */
 export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
   const world = worldOf(options)
+  const execs = createExecs({ oci: world, launcher: options.launcher })
   return {
     create: (container, effect) => told('createContainer', container, create(world, container, effect)),
     start: (container, effect) => told('startContainer', container, start(world, container, effect)),
@@ -46,16 +57,29 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
     observe: (container, effect) =>
       told('updateContainerStatus', container, observe(world, container, effect)),
     isFrozen: (_, init) => isFrozen(world, init),
+    attach: (container, request, effect) =>
+      told('attachContainer', container, attach(world, container, request, effect)),
+    execs,
+    streams: {
+      reopenLog: (container, effect) =>
+        told('reopenContainerLog', container, reopenLog(world, container, effect)),
+      portForward: (container, init, request, effect) =>
+        told('portForwardContainer', container, portForward(world, container, init, request, effect)),
+    },
+    update: (container, resources, effect) =>
+      told('updateContainer', container, update(world, container, resources, effect)),
+    stats: (container, effect) => told('containerStats', container, stats(world, container, effect)),
     oomKilled: (container, exitCode) => told(undefined, container, oomKilled(world, container, exitCode)),
     killRemaining: (container, effect) => told(undefined, container, killRemaining(world, container, effect)),
     cleanUp: (container, effect) => told(undefined, container, cleanUp(world, container, effect)),
     delete: (container, effect) =>
       told('deleteContainer', container, deleteContainer(world, container, effect)),
     exits: options.exits,
-    close: () => {
+    close: async () => {
       for (const sync of world.syncPipes.values()) sync.destroy()
       world.syncPipes.clear()
-      return Promise.resolve()
+      // Both rest on the launcher, which is closed after us.
+      await Promise.all([execs.close(), world.attachBridge.close()])
     },
   }
 }
@@ -75,7 +99,8 @@ function worldOf({
   exits,
   logger,
   environment = process.env,
-}: RuntimeOciOptions): OciWorld {
+  nodePath,
+}: RuntimeOciOptions): OciWorld & AttachWorld {
   let mounts: Promise<readonly CgroupMount[]> | undefined
   return {
     config,
@@ -95,5 +120,7 @@ function worldOf({
     creating: new Map(),
     syncPipes: new Map(),
     oomBeforeKill: new Map(),
+    sampling: new Sampling(),
+    attachBridge: openAttachBridge({ launcher, logger, ...(nodePath === undefined ? {} : { nodePath }) }),
   }
 }

@@ -13,6 +13,7 @@ import type { Notebook } from './notes.ts'
 import type { OomEvidence } from './oom.ts'
 import { containerPaths, type ContainerPaths } from './paths.ts'
 import { findProgram } from './programs.ts'
+import type { Sampling } from './sampling.ts'
 
 export interface OciWorld {
   readonly config: Config
@@ -38,6 +39,8 @@ export interface OciWorld {
   readonly creating: Map<string, Promise<unknown>>
   /** Sync pipes of the monitors that this process started. */
   readonly syncPipes: Map<string, Socket>
+  /** What the last sample of each container was. */
+  readonly sampling: Sampling
   /** OOM evidence as it stood when we sent KILL, by id: what was there then did not cause this exit. */
   readonly oomBeforeKill: Map<string, OomEvidence>
 }

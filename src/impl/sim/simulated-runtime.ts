@@ -210,6 +210,7 @@ export class SimulatedRuntime implements RuntimeImpl {
   // The port.
 
   create(container: Container, { signal }: CreateOptions): Promise<Created> {
+    this.exits.expect(container.id)
     this.#simulation.containers.set(container.id, container)
     return this.#run('create', container, signal, () => {
       const { process, monitor } = this.#simulation.world.create(container)

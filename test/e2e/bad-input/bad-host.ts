@@ -25,7 +25,7 @@ import { cgroupsOf, processesNaming } from '../oci-host.ts'
 export const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 export type RuntimeName = keyof typeof programs
 export const runtimeNames: readonly RuntimeName[] = ['crun', 'runc']
-export const conmon = '/usr/bin/conmon'
+const conmon = '/usr/bin/conmon'
 
 export interface BadHostOptions {
   /** The real runtime. Default crun. */

@@ -37,7 +37,11 @@ async function world(id: string, created: boolean) {
     runtimes: { crun: { runtimePath: '/crun' } },
     runDir: root,
   })
-  const launcher = { run, spawnMonitor: () => Promise.reject(new Error('not asked for')) }
+  const launcher = {
+    run,
+    spawnMonitor: () => Promise.reject(new Error('not asked for')),
+    attend: () => Promise.reject(new Error('not asked for')),
+  }
   const impl = createRuntimeOci({ config, launcher, exits: noExits(), logger: silentLogger })
   return { monitor, atDelete, impl, container: new Container({ id: 'c1', bundlePath }) }
 }

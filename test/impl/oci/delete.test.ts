@@ -35,7 +35,11 @@ function world(init: ProcessIdentity | undefined, runtimeRoot = '/created/under'
     })
   }
   const exits = noExits()
-  const launcher = { run, spawnMonitor: () => Promise.reject(new Error('not asked for')) }
+  const launcher = {
+    run,
+    spawnMonitor: () => Promise.reject(new Error('not asked for')),
+    attend: () => Promise.reject(new Error('not asked for')),
+  }
   const container = new Container({ id: 'c1', bundlePath: `${root}/b`, dir: `${root}/d` })
   mkdirSync(container.dir)
   const notes = { runtimeRoot, ownPidNamespace: true, init, cgroupPaths: {}, monitorCgroups: [] }

@@ -48,6 +48,7 @@ async function openWorld(
       const end = { exitCode: undefined, signal: undefined, timedOut: false, stdoutTruncated: false }
       return Promise.resolve({ ...end, stdout: '', stderrTail: '', notStarted: notStarted(argv[0]) })
     },
+    attend: () => Promise.reject(new Error('not asked for')),
     spawnMonitor: ({ argv }: { argv: readonly [string, ...string[]] }): Promise<MonitorOutcome> => {
       spawned.push([...argv])
       return Promise.resolve({ kind: 'notStarted', ...notStarted(argv[0]) })

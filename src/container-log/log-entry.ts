@@ -1,0 +1,23 @@
+/** What a container's log consists of. */
+import type { Timestamp } from '../container.ts'
+
+export type LogStream = 'stdout' | 'stderr'
+
+/** One piece of output as the monitor wrote it: a line, or a part of one. */
+export interface LogEntry {
+  /** When the monitor read it, as it stands in the file. */
+  readonly at: Timestamp
+  readonly stream: LogStream
+  /** True when the line goes on in the next entry of this stream, or its end never came. */
+  readonly partial: boolean
+  /** As the container wrote it, without the newline: any bytes, NUL and invalid UTF-8 included. */
+  readonly content: Buffer
+}
+
+/** Something in a log that is no entry and was passed over. */
+export interface LogDefect {
+  /** `format`: a whole line that is no entry. `torn`: the file ends within the head of an entry. */
+  readonly kind: 'format' | 'torn'
+  /** Its beginning, at most 256 bytes. */
+  readonly bytes: Buffer
+}

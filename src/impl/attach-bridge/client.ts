@@ -1,0 +1,268 @@
+/**
+ * The supervisor's side of the attach helper: one process for all attached clients, started when somebody attaches, ended
+ * when nobody has been attached for a while, and started anew by the next attach after it died.
+ */
+import type { Socket } from 'node:net'
+import { resolve as resolvePath } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { OciError } from '../../errors/index.ts'
+import type { Logger } from '../../logger.ts'
+import type { Launcher } from '../launcher/launcher.ts'
+import { encodeFrame, FrameReader } from './frames.ts'
+import { encodeJson, request } from './protocol.ts'
+import { type BridgeEnd, type BridgeSession, Session } from './session.ts'
+
+export type { BridgeSession } from './session.ts'
+
+export interface AttachBridge {
+  /**
+   * A session with the monitor that listens on `<directory>/<socket>`; the path may be of any length.
+   *
+   * Rejects with ERR_NOT_FOUND (no such socket), ERR_NOT_RUNNING (nobody accepts on it), ERR_LAUNCHER_LOST (the helper
+   * does not start, or died meanwhile), ERR_BUSY, ERR_ABORTED, ERR_CLOSED.
+   */
+  open(target: BridgeTarget, signal?: AbortSignal): Promise<BridgeSession>
+  /** Of the helper that is running now. */
+  readonly pid: number | undefined
+  /** Ends all sessions (`closed`) and the helper. */
+  close(): Promise<void>
+}
+
+export interface BridgeTarget {
+  readonly directory: string
+  readonly socket: string
+  /** How much output may wait in the helper before the client is dropped. Default {@link bufferDefaultMaxBytes}. */
+  readonly bufferMaxBytes?: number | undefined
+}
+
+export interface AttachBridgeOptions {
+  readonly launcher: Pick<Launcher, 'spawnMonitor'>
+  readonly logger: Logger
+  /** The Node that runs the helper. Default: the one that runs us. */
+  readonly nodePath?: string | undefined
+  /** The helper's program, for those who bundle this package into one file. */
+  readonly bridgePath?: string | undefined
+  /** How long a helper without sessions stays. Default 30 s. */
+  readonly idleMs?: number | undefined
+}
+
+export const bufferDefaultMaxBytes = 4 * 1024 * 1024
+
+const sessionsMax = 1024
+const startTimeoutMs = 10_000
+
+/** Starts nothing yet. */
+export function openAttachBridge(options: AttachBridgeOptions): AttachBridge {
+  return new HelperBridge(options)
+}
+
+/** One helper process and the sessions it carries. */
+interface Helper {
+  readonly pid: number
+  readonly line: Socket
+  readonly sessions: Map<number, Session>
+}
+
+class HelperBridge implements AttachBridge {
+  readonly #options: AttachBridgeOptions
+  readonly #closing = new AbortController()
+  #helper: Promise<Helper> | undefined
+  #current: Helper | undefined
+  #idle: NodeJS.Timeout | undefined
+  #lastSession = 0
+  #opening = 0
+
+  constructor(options: AttachBridgeOptions) {
+    this.#options = options
+  }
+
+  get pid(): number | undefined {
+    return this.#current?.pid
+  }
+
+  async open(target: BridgeTarget, signal?: AbortSignal): Promise<BridgeSession> {
+    clearTimeout(this.#idle)
+    this.#opening += 1
+    try {
+      throwIfOver(this.#closing.signal, signal)
+      const helper = await this.#acquire()
+      throwIfOver(this.#closing.signal, signal)
+      return await this.#openIn(helper, target, signal)
+    } finally {
+      this.#opening -= 1
+      this.#restIfIdle()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort()
+    clearTimeout(this.#idle)
+    await Promise.allSettled([this.#helper])
+    this.#leave()
+  }
+
+  /** The running helper, or a new one. One that could not be started is tried again by the next who asks. */
+  #acquire(): Promise<Helper> {
+    this.#helper ??= this.#start().catch((error: unknown) => {
+      this.#helper = undefined
+      throw error
+    })
+    return this.#helper
+  }
+
+  async #start(): Promise<Helper> {
+    const { launcher, nodePath = process.execPath, bridgePath } = this.#options
+    const program = bridgePath === undefined ? ownProgram() : resolvePath(bridgePath)
+    const node = nodePath.includes('/') ? resolvePath(nodePath) : nodePath
+    const outcome = await launcher.spawnMonitor(
+      { argv: [node, program], env: { PATH: process.env['PATH'] ?? '' }, timeoutMs: startTimeoutMs },
+      () => Promise.resolve(),
+      this.#closing.signal,
+    )
+    if (outcome.kind !== 'created') throw notStarted(outcome)
+    if (outcome.sync === undefined) throw lost('its line was lost')
+    return this.#follow(outcome.containerPid, outcome.sync)
+  }
+
+  #follow(pid: number, line: Socket): Helper {
+    const helper: Helper = { pid, line, sessions: new Map() }
+    this.#current = helper
+    const reader = new FrameReader()
+    line.on('data', (chunk: Buffer) => {
+      try {
+        for (const frame of reader.push(chunk)) helper.sessions.get(frame.session)?.take(frame)
+      } catch (error) {
+        this.#options.logger.warn(
+          { helperPid: pid, err: error },
+          'the attach helper is left: it talks nonsense',
+        )
+        line.destroy()
+      }
+    })
+    line.once('close', () => this.#gone(helper))
+    return helper
+  }
+
+  async #openIn(helper: Helper, target: BridgeTarget, signal?: AbortSignal): Promise<BridgeSession> {
+    if (helper.sessions.size >= sessionsMax) {
+      throw new OciError('ERR_BUSY', `no more than ${sessionsMax} clients can be attached at once`)
+    }
+    const number = this.#nextNumber(helper)
+    const { line } = helper
+    const send = (type: number, payload?: Buffer) => {
+      if (!line.destroyed) line.write(encodeFrame(number, type, payload))
+    }
+    const session = new Session(send)
+    helper.sessions.set(number, session)
+    // People are attached: that is a reason for the embedder's process to go on.
+    line.ref()
+    void this.#forget(helper, number, session)
+    const abort = () => session.close()
+    signal?.addEventListener('abort', abort, { once: true })
+    const { directory, socket, bufferMaxBytes = bufferDefaultMaxBytes } = target
+    send(request.open, encodeJson({ directory, socket, bufferMaxBytes }))
+    const end = await Promise.race([
+      session.opened.then(
+        () => undefined,
+        () => session.ended,
+      ),
+      session.ended,
+    ])
+    signal?.removeEventListener('abort', abort)
+    if (end !== undefined && session.isOver) throw openingError(end, target, signal)
+    return session
+  }
+
+  async #forget({ sessions, line }: Helper, number: number, session: Session): Promise<void> {
+    await session.ended
+    sessions.delete(number)
+    if (sessions.size === 0) line.unref()
+    this.#restIfIdle()
+  }
+
+  /** A number is free again only when nothing of its old session can be under way any more. */
+  #nextNumber({ sessions }: Helper): number {
+    do this.#lastSession = (this.#lastSession % 0xffff_ffff) + 1
+    while (sessions.has(this.#lastSession))
+    return this.#lastSession
+  }
+
+  #gone(helper: Helper): void {
+    if (this.#current === helper) {
+      this.#current = undefined
+      this.#helper = undefined
+    }
+    const isClosing = this.#closing.signal.aborted
+    if (helper.sessions.size > 0 && !isClosing) {
+      this.#options.logger.warn(
+        { helperPid: helper.pid, sessions: helper.sessions.size },
+        'the attach helper died: clients are detached',
+      )
+    }
+    const end: BridgeEnd = isClosing
+      ? { reason: 'closed', message: 'attaching was closed' }
+      : { reason: 'lost', message: 'the attach helper died' }
+    for (const session of helper.sessions.values()) session.finish(end)
+  }
+
+  #restIfIdle(): void {
+    clearTimeout(this.#idle)
+    if (this.#opening > 0 || (this.#current?.sessions.size ?? 1) > 0) return
+    this.#idle = setTimeout(() => this.#leave(), this.#options.idleMs ?? 30_000)
+    this.#idle.unref()
+  }
+
+  /** The helper ends when its line does. */
+  #leave(): void {
+    const helper = this.#current
+    if (helper === undefined) return
+    helper.line.destroy()
+    this.#gone(helper)
+  }
+}
+
+function throwIfOver(closing: AbortSignal, signal: AbortSignal | undefined): void {
+  if (closing.aborted) throw new OciError('ERR_CLOSED', 'attaching is closed')
+  if (signal?.aborted === true) throw aborted(signal)
+}
+
+function openingError(
+  { reason, message }: BridgeEnd,
+  { directory, socket }: BridgeTarget,
+  signal: AbortSignal | undefined,
+): OciError {
+  const file = `${directory}/${socket}`
+  if (reason === 'absent')
+    return new OciError('ERR_NOT_FOUND', `there is no attach socket at ${file}`, { file })
+  if (reason === 'lost') return lost(message)
+  if (reason !== 'closed')
+    return new OciError('ERR_NOT_RUNNING', `nobody accepts a connection at ${file}: ${message}`, { file })
+  if (signal?.aborted === true) return aborted(signal)
+  return new OciError('ERR_CLOSED', message)
+}
+
+function aborted(signal: AbortSignal): OciError {
+  return new OciError('ERR_ABORTED', 'attaching was aborted', { cause: signal.reason })
+}
+
+function lost(why: string): OciError {
+  return new OciError('ERR_LAUNCHER_LOST', `the helper process for attaching cannot be used: ${why}`)
+}
+
+function notStarted(failure: {
+  readonly kind: string
+  readonly message?: string
+  readonly stderrTail?: string
+}): OciError {
+  // `refused` is how the helper itself says that it cannot work here: no build of the library it needs.
+  if (failure.kind === 'refused') {
+    return new OciError('ERR_UNSUPPORTED', `attaching does not work on this host: ${failure.message ?? ''}`)
+  }
+  return lost(`it did not start (${failure.kind}): ${failure.stderrTail?.trim() ?? ''}`)
+}
+
+/** The entry beside this file, in whichever form this file itself is. */
+function ownProgram(): string {
+  const { url } = import.meta
+  return fileURLToPath(new URL(url.endsWith('.ts') ? './main.ts' : './main.js', url))
+}

@@ -1,0 +1,39 @@
+/**
+ * How long a client may hold up its container: in all {@link holdUpMaxMs} at once, earned back at {@link earnedShare} of
+ * the time that passes. So a client that is late for a moment loses nothing, one that never reads costs its container a
+ * moment, once, and no client can slow a container by more than that share for long.
+ */
+const holdUpMaxMs = 1000
+const earnedShare = 0.05
+
+export class HoldUp {
+  readonly #onSpent: () => void
+  #leftMs = holdUpMaxMs
+  #sinceMs = performance.now()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(onSpent: () => void) {
+    this.#onSpent = onSpent
+  }
+
+  get isOn(): boolean {
+    return this.#timer !== undefined
+  }
+
+  begin(): void {
+    if (this.#timer !== undefined) return
+    const nowMs = performance.now()
+    this.#leftMs = Math.min(holdUpMaxMs, this.#leftMs + (nowMs - this.#sinceMs) * earnedShare)
+    this.#sinceMs = nowMs
+    this.#timer = setTimeout(this.#onSpent, this.#leftMs)
+  }
+
+  end(): void {
+    if (this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const nowMs = performance.now()
+    this.#leftMs = Math.max(0, this.#leftMs - (nowMs - this.#sinceMs))
+    this.#sinceMs = nowMs
+  }
+}

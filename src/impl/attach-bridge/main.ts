@@ -1,0 +1,84 @@
+/**
+ * The attach helper: speaks SEQPACKET to monitors for the supervisor, which Node cannot.
+ *
+ * It is a process of its own because the native code it needs can abort its process, and then takes nothing with it but
+ * attached clients. It is started with the handshake of a monitor: descriptor 3 is its line to the supervisor, on which
+ * it says its pid and then nothing that it was not asked for. When that line ends, so does it.
+ *
+ * It takes no notice of SIGTERM: service managers send that to every process of a unit, while the embedder still stops
+ * its containers and people watch.
+ */
+import { Socket } from 'node:net'
+import { encodeFrame, type Frame, FrameReader } from './frames.ts'
+import { decodeCredit, encodeJson, parseOpenRequest, reply, request } from './protocol.ts'
+import type { Relay } from './relay.ts'
+
+const lineFd = 3
+
+function main(line: Socket, RelayClass: typeof Relay): void {
+  const relays = new Map<number, Relay>()
+  const reader = new FrameReader()
+  const write = joiningWriter(line)
+
+  const open = ({ session, payload }: Frame): void => {
+    const wanted = parseOpenRequest(payload)
+    if (wanted === undefined || relays.has(session)) throw new Error(`session ${session} cannot be opened`)
+    const relay = new RelayClass(wanted.bufferMaxBytes, {
+      send: (type, bytes) => write(encodeFrame(session, type, bytes)),
+      finish: (end) => {
+        relays.delete(session)
+        write(encodeFrame(session, reply.end, encodeJson(end)))
+      },
+    })
+    relays.set(session, relay)
+    void relay.open(wanted)
+  }
+
+  const handle = (frame: Frame): void => {
+    if (frame.type === request.open) return open(frame)
+    // A session that is over here is not yet over there.
+    const relay = relays.get(frame.session)
+    if (frame.type === request.stdin) relay?.stdin(frame.payload)
+    if (frame.type === request.stdinEnd) relay?.stdinEnd()
+    if (frame.type === request.credit) relay?.credit(decodeCredit(frame.payload))
+    if (frame.type === request.close) {
+      relay?.close()
+      relays.delete(frame.session)
+    }
+  }
+
+  line.on('data', (chunk: Buffer) => {
+    for (const frame of reader.push(chunk)) handle(frame)
+  })
+}
+
+/** What is written in one turn goes out in one system call, at its end. */
+function joiningWriter(line: Socket): (bytes: Buffer) => void {
+  let corked = false
+  return (bytes) => {
+    if (!corked) {
+      corked = true
+      line.cork()
+      setImmediate(() => {
+        corked = false
+        line.uncork()
+      })
+    }
+    line.write(bytes)
+  }
+}
+
+const line = new Socket({ fd: lineFd, readable: true, writable: true })
+for (const event of ['end', 'error', 'close']) line.on(event, () => process.exit(0))
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
+// Nobody reads it once the handshake is over.
+process.stderr.on('error', () => undefined)
+try {
+  // Not everywhere is there a build of the library that it needs.
+  const { Relay: relayClass } = await import('./relay.ts')
+  main(line, relayClass)
+  line.write(`${JSON.stringify({ pid: process.pid })}\n`)
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error)
+  line.end(`${JSON.stringify({ pid: -1, message })}\n`)
+}

@@ -1,0 +1,55 @@
+/** A command that the runtime could not run, as an error. What the runtime's words mean is in errors/runtime-wording.ts. */
+import { OciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
+import { readRuntimeWords } from '../../errors/runtime-wording.ts'
+import { ExecSyncError } from '../exec-port.ts'
+
+export interface FailedExec {
+  readonly containerId: string
+  readonly operation: 'execSync' | 'startExec'
+  readonly argv: readonly string[]
+  /** The conmon command line. */
+  readonly monitorArgv: readonly string[]
+}
+
+export interface ExecOutput {
+  readonly stdout: Buffer
+  readonly stderr: Buffer
+}
+
+const nothing: ExecOutput = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
+
+/** `words`: the runtime's log, else what came on stderr, where conmon and runtimes without a log complain. */
+export function notRun(words: string, failed: FailedExec, output: ExecOutput = nothing): OciError {
+  const said = words.trim() === '' ? output.stderr.toString('utf8') : words
+  const { code = 'ERR_RUNTIME_FAILED', message } = readRuntimeWords(said)
+  const what = `cannot run ${shown(failed.argv)} in container ${failed.containerId}`
+  return fault(code, `${what}: ${message || 'the runtime did not say why'}`, failed, output)
+}
+
+/** It ran, and nobody can say how it ended. */
+export function exitUnknown(failed: FailedExec, output: ExecOutput = nothing): OciError {
+  const message = `the monitor of ${shown(failed.argv)} in container ${failed.containerId} died: how the command ended is not known`
+  return fault('ERR_MONITOR_LOST', message, failed, output)
+}
+
+function fault(code: ErrorCode, message: string, failed: FailedExec, output: ExecOutput): OciError {
+  const { containerId, operation, monitorArgv } = failed
+  const command: FailedCommand = {
+    argv: monitorArgv,
+    exitCode: undefined,
+    signal: undefined,
+    timedOut: false,
+    stderrTail: output.stderr.subarray(-8192).toString('utf8'),
+  }
+  const details = { containerId, operation, command }
+  return operation === 'execSync'
+    ? new ExecSyncError(code, message, { ...details, ...output })
+    : new OciError(code, message, details)
+}
+
+const shownMaxLength = 200
+
+/** Its name only: arguments may be secrets. */
+function shown([file = '']: readonly string[]): string {
+  return file.slice(0, shownMaxLength)
+}

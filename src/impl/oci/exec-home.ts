@@ -1,0 +1,121 @@
+/**
+ * Where the files of commands are while they run: `<runDir>/exec/<our pid>-<our start time>/`, so that what a supervisor
+ * left behind when it was killed can be told from what another one is using.
+ *
+ * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
+ */
+import { readdir, rm, unlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
+import { OciError, errnoOf } from '../../errors/index.ts'
+import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import type { Launcher } from '../launcher/launcher.ts'
+import { observeProcess, readIdentitySync } from '../process-identity.ts'
+
+const fifoBatch = 48
+const mkfifoTimeoutMs = 30_000
+
+export interface ExecHomeOptions {
+  readonly runDir: string
+  readonly launcher: Pick<Launcher, 'run'>
+  readonly env: Readonly<Record<string, string>>
+}
+
+export class ExecHome {
+  readonly #options: ExecHomeOptions
+  #directory: Promise<string> | undefined
+  #fifos: string[] = []
+  #refill: Promise<void> | undefined
+  #lastName = 0
+
+  constructor(options: ExecHomeOptions) {
+    this.#options = options
+  }
+
+  /** A new, empty, private directory. Throws ERR_IO. */
+  async makeDirectory(): Promise<string> {
+    const directory = `${await this.#open()}/${this.#nextName()}`
+    try {
+      await mkdir(directory, { mode: 0o700 })
+    } catch (error) {
+      throw ioError('create directory', directory, error)
+    }
+    return directory
+  }
+
+  /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, and what the launcher throws. */
+  async takeFifos(count: number): Promise<string[]> {
+    while (this.#fifos.length < count) {
+      this.#refill ??= this.#makeFifos().finally(() => (this.#refill = undefined))
+      await this.#refill
+    }
+    return this.#fifos.splice(-count)
+  }
+
+  /** Removes everything. Nothing of it may be in use. */
+  async close(): Promise<void> {
+    const directory = await this.#directory?.catch(() => undefined)
+    this.#directory = undefined
+    this.#fifos = []
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+  }
+
+  #nextName(): string {
+    this.#lastName += 1
+    return String(this.#lastName)
+  }
+
+  #open(): Promise<string> {
+    this.#directory ??= openDirectory(`${this.#options.runDir}/exec`).catch((error: unknown) => {
+      this.#directory = undefined
+      throw error
+    })
+    return this.#directory
+  }
+
+  async #makeFifos(): Promise<void> {
+    const directory = await this.#open()
+    const paths = Array.from({ length: fifoBatch }, () => `${directory}/${this.#nextName()}`)
+    const { launcher, env } = this.#options
+    const argv = ['mkfifo', '-m', '600', ...paths] as const
+    const result = await launcher.run({ argv: [...argv], env, timeoutMs: mkfifoTimeoutMs })
+    if (result.exitCode === 0) {
+      this.#fifos.push(...paths)
+      return
+    }
+    // Some may have been made before the disk was full.
+    await Promise.all(paths.map(unlinkIfThere))
+    const { exitCode, signal, timedOut, stderrTail, notStarted } = result
+    const reason = notStarted?.errno ?? (stderrTail.trim() || `exit code ${exitCode}`)
+    throw new OciError('ERR_IO', `mkfifo in ${directory} failed: ${reason}`, {
+      file: directory,
+      command: { argv: argv.slice(0, 3), exitCode, signal, timedOut, stderrTail },
+    })
+  }
+}
+
+export async function unlinkIfThere(file: string): Promise<void> {
+  try {
+    await unlink(file)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw ioError('remove', file, error)
+  }
+}
+
+async function openDirectory(base: string): Promise<string> {
+  await ensurePrivateDirectory(base)
+  await removeAbandoned(base)
+  const own = readIdentitySync(process.pid)
+  const directory = `${base}/${process.pid}-${own?.startTicks ?? '0'}-${Date.now().toString(36)}`
+  await ensurePrivateDirectory(directory)
+  return directory
+}
+
+/** The directories of supervisors that are no more. */
+async function removeAbandoned(base: string): Promise<void> {
+  for (const name of await readdir(base)) {
+    const [, pid, startTicks] = /^(\d+)-(\d+)-/.exec(name) ?? []
+    if (pid === undefined || startTicks === undefined) continue
+    if ((await observeProcess({ pid: Number(pid), startTicks })) === 'alive') continue
+    await rm(`${base}/${name}`, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * One command in a container, from its process spec to its exit, however its output is read: conmon is started by the
+ * launcher with FIFOs as its standard streams, and what it leaves on disk says what became of the command.
+ *
+ * A pid file means that the command ran; without one the runtime's log says why not. An exit file means that its end is
+ * known; without one the monitor was killed. Neither depends on the launcher, which may die meanwhile.
+ */
+import { randomBytes } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
+import { readBundleSpec } from '../../bundle.ts'
+import type { Container } from '../../container.ts'
+import { isOciError } from '../../errors/index.ts'
+import { ioError, readTextFile } from '../../files.ts'
+import type { ExecCommand, ExecExit, OnDisconnect } from '../exec-port.ts'
+import { within } from '../launcher/deadlines.ts'
+import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
+import { observeProcess, readIdentity } from '../process-identity.ts'
+import { endProcessTree } from '../process-tree.ts'
+import type { ProcessIdentity } from '../runtime-impl.ts'
+import { conmonExecArguments, execFiles, rootfsPath, type ExecFiles } from './exec-arguments.ts'
+import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
+import type { ExecHome } from './exec-home.ts'
+import { checkExecCommand, execProcess, type Terminal } from './exec-spec.ts'
+import { execUser } from './exec-user.ts'
+import { searchProcess } from './exec-process.ts'
+import { readPidFile } from './monitor.ts'
+import { notStartedError } from './runtime-command.ts'
+import { monitorPath, placeOf, runtimePath, type OciWorld, type Place } from './world.ts'
+
+export interface ExecWorld {
+  readonly oci: OciWorld
+  readonly launcher: Pick<Launcher, 'attend' | 'run'>
+  readonly home: ExecHome
+}
+
+/** Paths of FIFOs whose other ends are open already. Undefined: /dev/null. */
+export interface ExecStdio {
+  readonly stdin?: string | undefined
+  readonly stdout?: string | undefined
+  readonly stderr?: string | undefined
+}
+
+export type ExecOutcome =
+  | { readonly kind: 'ended'; readonly exit: ExecExit; readonly pid: number | undefined }
+  /** It never ran. `words` are the runtime's. */
+  | { readonly kind: 'failed'; readonly words: string }
+
+export interface LaunchedExec {
+  readonly id: string
+  readonly files: ExecFiles
+  /** The conmon command line, for errors. */
+  readonly argv: readonly string[]
+  /** Settles when the monitor has ended; nothing is left on disk then. Never rejects. */
+  readonly outcome: Promise<ExecOutcome>
+  /** Ends everything that came from the command, then the monitor. True when that was so within the limit. */
+  end(limitMs: number): Promise<boolean>
+}
+
+const killGraceMs = 1000
+const pollMs = 100
+const lookAgainMs = 20
+const textMaxBytes = 65_536
+
+export async function launchExec(
+  world: ExecWorld,
+  container: Container,
+  command: ExecCommand & { readonly onDisconnect?: OnDisconnect | undefined },
+  stdio: ExecStdio,
+  terminal?: Terminal,
+): Promise<LaunchedExec> {
+  checkExecCommand(command)
+  const place = await placeOf(world.oci, container)
+  const text = await processText(place, command, terminal)
+  const files = execFiles(await world.home.makeDirectory(), container.id)
+  try {
+    return await launchIn(world, place, files, { text, stdio, onDisconnect: command.onDisconnect ?? 'kill' })
+  } catch (error) {
+    await removeDirectory(files)
+    throw error
+  }
+}
+
+async function processText(
+  { container, paths }: Place,
+  command: ExecCommand,
+  terminal: Terminal | undefined,
+): Promise<string> {
+  const spec = await readBundleSpec(container)
+  const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
+  const user = await execUser(command, own.user, rootfsPath(paths.bundle, spec.root?.path))
+  return JSON.stringify(execProcess(own, command, user, terminal))
+}
+
+interface Preparation {
+  readonly text: string
+  readonly stdio: ExecStdio
+  readonly onDisconnect: OnDisconnect
+}
+
+async function launchIn(
+  { oci, launcher }: ExecWorld,
+  place: Place,
+  files: ExecFiles,
+  { text, stdio, onDisconnect }: Preparation,
+): Promise<LaunchedExec> {
+  const { container, env, runtimeRoot } = place
+  const id = randomBytes(16).toString('hex')
+  const runtime = await runtimePath(oci, place)
+  const monitorProgram = await monitorPath(oci, place)
+  await writeProcess(files.processFile, text)
+  const cgroup = await makeExecCgroup(oci, place, runtime, id)
+  const argv = conmonExecArguments(files, {
+    execId: id,
+    containerId: container.id,
+    containerName: container.name,
+    monitorPath: monitorProgram,
+    runtimePath: runtime,
+    runtimeRoot,
+    systemdCgroup: oci.config.cgroupManager === 'systemd',
+    execOptions: cgroup === undefined ? [] : [cgroup.option],
+  })
+  try {
+    const child = await launcher.attend({ argv, env, stdio, onOrphan: onDisconnect })
+    if ('errno' in child) throw notStartedError(child, { containerId: container.id, operation: 'exec' })
+    const monitor = await readIdentity(child.pid)
+    const outcome = outcomeOf(child, monitor, files, cgroup)
+    const parts = { child, monitor, outcome, cgroup }
+    return { id, files, argv, outcome, end: (limitMs) => endExec(parts, limitMs) }
+  } catch (error) {
+    await endUncertain(error, files)
+    await cgroup?.remove()
+    throw error
+  }
+}
+
+async function writeProcess(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    throw ioError('write', file, error)
+  }
+}
+
+/** The launcher died while it was starting this: whether there is a monitor is seen by its arguments. */
+async function endUncertain(error: unknown, { pidFile }: ExecFiles): Promise<void> {
+  if (!isOciError(error) || error.code !== 'ERR_LAUNCHER_LOST') return
+  const monitor = await searchProcess('-p', pidFile)
+  if (monitor === undefined) return
+  await endProcessTree(monitor, killGraceMs)
+  await within(gone(monitor), killGraceMs)
+}
+
+async function outcomeOf(
+  child: AttendedChild,
+  monitor: ProcessIdentity | undefined,
+  files: ExecFiles,
+  cgroup: ExecCgroup | undefined,
+): Promise<ExecOutcome> {
+  try {
+    const end = await child.ended
+    if ('lost' in end && monitor !== undefined) await gone(monitor)
+    return await readOutcome(files)
+  } catch {
+    // Whatever the disk or /proc refused: an exec always has an end, and this one's is not known.
+    return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid: undefined }
+  } finally {
+    await Promise.allSettled([removeDirectory(files), cgroup?.remove()])
+  }
+}
+
+async function readOutcome(files: ExecFiles): Promise<ExecOutcome> {
+  const code = Number(/^(\d{1,3})\n?$/.exec((await readText(files.exitFile)) ?? '')?.[1])
+  const pid = await readPidFile(files.pidFile)
+  if (Number.isInteger(code)) return { kind: 'ended', exit: { kind: 'code', code }, pid }
+  if (pid !== undefined) return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid }
+  return { kind: 'failed', words: (await readText(files.logFile)) ?? '' }
+}
+
+function readText(file: string): Promise<string | undefined> {
+  return readTextFile(file, { maxBytes: textMaxBytes, code: 'ERR_STATE_CORRUPT' })
+}
+
+/** Of a process that is nobody's child, only looking tells. The timer keeps no process alive. */
+async function gone(identity: ProcessIdentity): Promise<void> {
+  while ((await observeProcess(identity)) === 'alive') await delay(pollMs, undefined, { ref: false })
+}
+
+interface ExecParts {
+  readonly child: AttendedChild
+  readonly monitor: ProcessIdentity | undefined
+  readonly outcome: Promise<ExecOutcome>
+  readonly cgroup: ExecCgroup | undefined
+}
+
+/**
+ * Again and again until the monitor reports: one that was just spawned has nothing below it yet, and would start the
+ * runtime a moment after the first look.
+ */
+async function endExec({ child, monitor, outcome, cgroup }: ExecParts, limitMs: number): Promise<boolean> {
+  const endMs = performance.now() + limitMs
+  do {
+    if (monitor !== undefined) await endProcessTree(monitor, limitMs)
+    await cgroup?.end(limitMs)
+    if ((await within(outcome, lookAgainMs)) !== undefined) return true
+  } while (performance.now() < endMs)
+  // It waits for what cannot be killed (state D, a frozen cgroup). It is given up on, and its exit is not known then.
+  child.kill()
+  return (await within(outcome, killGraceMs)) !== undefined
+}
+
+async function removeDirectory({ directory }: ExecFiles): Promise<void> {
+  try {
+    await rm(directory, { recursive: true, force: true })
+  } catch (error) {
+    throw ioError('remove', directory, error)
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The process spec of an exec: the container's own with what the request changes. Pure; the container's spec is not touched.
+ *
+ * Deliberately not here: who the user is (exec-user.ts).
+ */
+import { OciError } from '../../errors/index.ts'
+import type { OciProcess } from '../../oci-spec.ts'
+import type { ExecCommand, TerminalSize } from '../exec-port.ts'
+
+/** Linux takes 128 KiB for one argument and a quarter of the stack for all; what is above this never fits. */
+const argumentMaxBytes = 131_071
+const argumentsMaxBytes = 2 * 1024 * 1024
+
+const sizeMax = 65_535
+
+export interface Terminal {
+  readonly size: TerminalSize | undefined
+}
+
+/**
+ * What the container has that is not the process's own (its capabilities, labels, limits) an exec has too; only what the
+ * kernel would hand on to any program, the inheritable capabilities, is left out (CVE-2022-27649) but for the ambient
+ * ones, which are handed on in any case and cannot be without.
+ */
+export function execProcess(
+  own: OciProcess,
+  { argv, env = {}, cwd = own.cwd }: ExecCommand,
+  user: OciProcess['user'],
+  terminal: Terminal | undefined,
+): OciProcess {
+  const { terminal: _, consoleSize: __, capabilities, ...rest } = own
+  const size = terminal?.size
+  return {
+    ...rest,
+    terminal: terminal !== undefined,
+    ...(size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } }),
+    ...(capabilities === undefined
+      ? {}
+      : { capabilities: { ...capabilities, inheritable: [...(capabilities.ambient ?? [])] } }),
+    user,
+    args: [...argv],
+    env: execEnvironment(own.env ?? [], env, terminal !== undefined),
+    cwd,
+  }
+}
+
+/** The last of a name counts, as with most programs; TERM is what a terminal cannot do without. */
+function execEnvironment(
+  own: readonly string[],
+  extra: Readonly<Record<string, string>>,
+  hasTerminal: boolean,
+): string[] {
+  const entries = new Map(own.map((entry) => [entry.split('=', 1)[0] ?? entry, entry]))
+  if (hasTerminal && !entries.has('TERM')) entries.set('TERM', 'TERM=xterm')
+  for (const [name, value] of Object.entries(extra)) entries.set(name, `${name}=${value}`)
+  return [...entries.values()]
+}
+
+/** Throws ERR_INVALID_ARGUMENT with the field for what no runtime could do, before anything is touched. */
+export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
+  if (argv.length === 0 || argv[0] === '') throw invalid('argv', 'the command must not be empty')
+  argv.forEach((argument, index) => checkText(argument, `argv.${index}`))
+  for (const [name, value] of Object.entries(env)) {
+    if (name === '' || name.includes('=') || name.includes('\0'))
+      throw invalid('env', `not the name of a variable: ${JSON.stringify(name)}`)
+    checkText(value, `env.${name}`)
+  }
+  const sizeBytes = [...argv, ...Object.entries(env).flat()].reduce(
+    (sum, text) => sum + Buffer.byteLength(text) + 1,
+    0,
+  )
+  if (sizeBytes > argumentsMaxBytes)
+    throw invalid('argv', `arguments and environment must not have more than ${argumentsMaxBytes} bytes`)
+  if (cwd === undefined) return
+  if (!cwd.startsWith('/')) throw invalid('cwd', `the working directory must be an absolute path, got ${cwd}`)
+  checkText(cwd, 'cwd')
+}
+
+export function checkTerminalSize({ columns, rows }: TerminalSize): void {
+  for (const [field, value] of Object.entries({ columns, rows })) {
+    if (Number.isInteger(value) && value >= 1 && value <= sizeMax) continue
+    throw invalid(`size.${field}`, `${field} must be a whole number from 1 to ${sizeMax}, got ${value}`)
+  }
+}
+
+function checkText(text: string, field: string): void {
+  if (typeof text !== 'string') throw invalid(field, `${field} must be a string`)
+  if (text.includes('\0')) throw invalid(field, `${field} must not contain a NUL byte`)
+  if (Buffer.byteLength(text) > argumentMaxBytes)
+    throw invalid(field, `${field} must not have more than ${argumentMaxBytes} bytes`)
+}
+
+function invalid(field: string, message: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', message, { field })
+}

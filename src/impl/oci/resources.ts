@@ -1,0 +1,208 @@
+/**
+ * The limits that an update may change: what a request must look like, and what of the present limits belongs to it.
+ *
+ * The kernel and the runtimes each refuse some nonsense, clamp some, and silently drop the rest (a limit of 0, a resource
+ * that `update` does not know). So all of it is refused here, before anything is touched. Pure.
+ */
+import { OciError } from '../../errors/index.ts'
+import type { OciLinuxResources } from '../../oci-spec.ts'
+
+/** Limits of a container, those that are there. A number of -1 means that there is no limit. */
+export interface Limits {
+  readonly memoryLimitBytes?: number | undefined
+  readonly memoryReservationBytes?: number | undefined
+  /** Memory and swap together, as in the OCI specification. */
+  readonly memorySwapBytes?: number | undefined
+  readonly cpuShares?: number | undefined
+  readonly cpuQuotaUs?: number | undefined
+  readonly cpuPeriodUs?: number | undefined
+  readonly cpus?: string | undefined
+  readonly mems?: string | undefined
+  readonly pidsMax?: number | undefined
+}
+
+export const unlimited = -1
+/** The kernel's own limit of pids, so a limit of as many is none. */
+export const pidsOfKernelMax = 4_194_304
+/** As the kernel has them. */
+const quotaMinUs = 1000
+const quotaMaxUs = 2 ** 44 - 1
+const periodMinUs = 1000
+const periodMaxUs = 1_000_000
+const sharesMin = 2
+const sharesMax = 262_144
+/** Linux is built for at most this many CPUs, and for fewer memory nodes. */
+const cpuNumbersMax = 8192
+
+/** What may be asked for, by its place in the OCI specification. */
+const checks: Readonly<Record<string, Readonly<Record<string, (field: string, value: unknown) => void>>>> = {
+  memory: { limit: checkSize, reservation: checkSize, swap: checkSize },
+  cpu: { shares: checkShares, quota: checkQuota, period: checkPeriod, cpus: checkList, mems: checkList },
+  pids: { limit: checkPids },
+}
+
+/**
+ * The limits that `resources` asks for. ERR_INVALID_ARGUMENT with the field that is malformed (`memory.limit`),
+ * ERR_UNSUPPORTED with the field that an update cannot change.
+ */
+export function requestedLimits(resources: OciLinuxResources): Limits {
+  for (const [group, values] of entriesOf('resources', resources)) {
+    const known = ownOf(checks, group)
+    if (known === undefined) throw unsupported(group)
+    for (const [name, value] of entriesOf(group, values)) {
+      const check = ownOf(known, name)
+      if (check === undefined) throw unsupported(`${group}.${name}`)
+      check(`${group}.${name}`, value)
+    }
+  }
+  const { memory = {}, cpu = {}, pids } = resources
+  checkSwap(memory.limit, memory.swap)
+  return present({
+    memoryLimitBytes: memory.limit,
+    memoryReservationBytes: memory.reservation,
+    memorySwapBytes: memory.swap,
+    cpuShares: cpu.shares,
+    cpuQuotaUs: cpu.quota,
+    cpuPeriodUs: cpu.period,
+    cpus: cpu.cpus,
+    mems: cpu.mems,
+    pidsMax: pids?.limit,
+  })
+}
+
+/**
+ * The request, and of the present limits what has to be said again so that it stays. `memory.swap` counts memory and swap
+ * together: with a new limit, how much swap is allowed beside it stays the same. The quota and the period of the CPU are
+ * one file on cgroup v2, and a runtime that is told one of them resets the other.
+ */
+export function withWhatStays(wanted: Limits, now: Limits): Limits {
+  const { memoryLimitBytes, memorySwapBytes, cpuQuotaUs, cpuPeriodUs } = wanted
+  const swap = memoryLimitBytes === undefined ? undefined : swapBeside(memoryLimitBytes, now)
+  const hasQuota = now.cpuQuotaUs !== undefined && now.cpuQuotaUs !== unlimited
+  return present({
+    ...wanted,
+    memorySwapBytes: memorySwapBytes ?? swap,
+    cpuQuotaUs: cpuQuotaUs ?? (cpuPeriodUs !== undefined && hasQuota ? now.cpuQuotaUs : undefined),
+    cpuPeriodUs:
+      cpuPeriodUs ?? (cpuQuotaUs !== undefined && cpuQuotaUs !== unlimited ? now.cpuPeriodUs : undefined),
+  })
+}
+
+function swapBeside(limitBytes: number, now: Limits): number | undefined {
+  const { memorySwapBytes: swapBytes, memoryLimitBytes: oldBytes } = now
+  if (swapBytes === undefined || swapBytes === unlimited) return undefined
+  if (limitBytes === unlimited) return unlimited
+  if (oldBytes === undefined || oldBytes === unlimited) return undefined
+  return limitBytes + Math.max(0, swapBytes - oldBytes)
+}
+
+/** As the OCI specification has them, for JSON. */
+export function toResources(limits: Limits): Readonly<Record<string, unknown>> {
+  const memory = present({
+    limit: limits.memoryLimitBytes,
+    reservation: limits.memoryReservationBytes,
+    swap: limits.memorySwapBytes,
+  })
+  const cpu = present({
+    shares: limits.cpuShares,
+    quota: limits.cpuQuotaUs,
+    period: limits.cpuPeriodUs,
+    cpus: limits.cpus,
+    mems: limits.mems,
+  })
+  return {
+    ...(isEmpty(memory) ? {} : { memory }),
+    ...(isEmpty(cpu) ? {} : { cpu }),
+    ...(limits.pidsMax === undefined ? {} : { pids: { limit: limits.pidsMax } }),
+  }
+}
+
+/** The numbers in a list such as `0-2,5`, in order and each once; undefined when it is none. */
+export function parseNumberList(text: string): readonly number[] | undefined {
+  if (!/^\d+(-\d+)?(,\d+(-\d+)?)*$/.test(text)) return undefined
+  const numbers = new Set<number>()
+  for (const part of text.split(',')) {
+    const [first = 0, last = first] = part.split('-').map(Number)
+    if (last < first || last >= cpuNumbersMax) return undefined
+    for (let number = first; number <= last; number += 1) numbers.add(number)
+  }
+  return [...numbers].toSorted((a, b) => a - b)
+}
+
+export function isEmpty(value: object): boolean {
+  return Object.keys(value).length === 0
+}
+
+/** Without the keys that are undefined, which JSON and emptiness would not see alike. */
+function present<Value extends object>(value: Value): Partial<Value> {
+  const copy: Partial<Value> = { ...value }
+  for (const key in copy) if (copy[key] === undefined) delete copy[key]
+  return copy
+}
+
+function ownOf<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined
+}
+
+function entriesOf(field: string, value: unknown): [string, unknown][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalid(field, value, 'must be an object')
+  return Object.entries(value).filter(([, each]) => each !== undefined)
+}
+
+function checkSize(field: string, value: unknown): void {
+  if (value === unlimited || isWhole(value, 1, Number.MAX_SAFE_INTEGER)) return
+  throw invalid(field, value, 'must be a positive whole number of bytes, or -1 for no limit')
+}
+
+function checkSwap(limit: number | undefined, swap: number | undefined): void {
+  if (limit === undefined || swap === undefined || swap === unlimited) return
+  if (limit !== unlimited && swap >= limit) return
+  throw invalid('memory.swap', swap, 'counts memory and swap together and must not be below memory.limit')
+}
+
+function checkShares(field: string, value: unknown): void {
+  if (!isWhole(value, sharesMin, sharesMax))
+    throw invalid(field, value, `must be a whole number from ${sharesMin} to ${sharesMax}`)
+}
+
+function checkQuota(field: string, value: unknown): void {
+  if (value === unlimited || isWhole(value, quotaMinUs, quotaMaxUs)) return
+  throw invalid(field, value, `must be at least ${quotaMinUs} microseconds, or -1 for no limit`)
+}
+
+function checkPeriod(field: string, value: unknown): void {
+  if (!isWhole(value, periodMinUs, periodMaxUs))
+    throw invalid(field, value, `must be from ${periodMinUs} to ${periodMaxUs} microseconds`)
+}
+
+function checkPids(field: string, value: unknown): void {
+  if (value === unlimited || isWhole(value, 1, pidsOfKernelMax)) return
+  throw invalid(field, value, `must be a whole number from 1 to ${pidsOfKernelMax}, or -1 for no limit`)
+}
+
+function checkList(field: string, value: unknown): void {
+  if (typeof value === 'string' && parseNumberList(value) !== undefined) return
+  throw invalid(field, value, "must be a list of numbers and ranges such as '0-2,5'")
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max
+}
+
+function unsupported(field: string): OciError {
+  const message = `${field} cannot be changed by an update: only memory.limit, .reservation and .swap, cpu.shares, .quota, .period, .cpus and .mems, and pids.limit can`
+  return new OciError('ERR_UNSUPPORTED', message, { field, operation: 'update' })
+}
+
+/** ERR_INVALID_ARGUMENT that names a limit, what it was, and what it must be. */
+export function invalid(field: string, value: unknown, rule: string): OciError {
+  const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 200)) : shownOf(value)
+  return new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown} ${rule}`, { field, operation: 'update' })
+}
+
+function shownOf(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'boolean' || value === null
+    ? String(value)
+    : `of type ${typeof value}`
+}

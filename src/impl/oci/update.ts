@@ -1,0 +1,244 @@
+/**
+ * Update: changes the limits of a container that is created, running or paused, by the runtime's `update`.
+ *
+ * All or nothing. A runtime writes one file of the cgroups after the other and stops at the first that the kernel
+ * refuses, with the others changed; and what it cannot set it sometimes leaves out without a word. So the limits are read
+ * before and after, and put back when the update failed.
+ */
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import { ioError, writeTextFile } from '../../files.ts'
+import type { OciLinuxResources } from '../../oci-spec.ts'
+import { observeProcess } from '../process-identity.ts'
+import type { EffectOptions } from '../runtime-impl.ts'
+import { type CgroupPaths, readCgroupPaths, readIfThere } from './cgroups.ts'
+import { removeFile } from './leftovers.ts'
+import { type LimitFiles, readLimits, readMemoryInUse, removeQuota, restoreLimits } from './limits.ts'
+import { observe } from './observe.ts'
+import {
+  invalid,
+  isEmpty,
+  type Limits,
+  parseNumberList,
+  pidsOfKernelMax,
+  requestedLimits,
+  toResources,
+  unlimited,
+  withWhatStays,
+} from './resources.ts'
+import { runRuntime } from './runtime-command.ts'
+import { placeOf, type OciWorld, type Place } from './world.ts'
+
+/** One update under way. */
+interface Work {
+  readonly world: OciWorld
+  readonly place: Place
+  readonly cgroupPaths: CgroupPaths
+  readonly wanted: Limits
+  readonly before: LimitFiles
+  readonly signal: AbortSignal
+}
+
+/**
+ * Parity: the seed's UpdateContainer. What `resources` does not name stays as it is. ERR_INVALID_ARGUMENT with the field
+ * that is malformed or below what is in use, ERR_UNSUPPORTED with the one that cannot be changed, ERR_NOT_RUNNING when
+ * the container has ended, ERR_UNKNOWN_TO_RUNTIME; ERR_RUNTIME_FAILED when the runtime refused or did something else.
+ * After an error the limits are what they were.
+ */
+export async function update(
+  world: OciWorld,
+  container: Container,
+  resources: OciLinuxResources,
+  options: EffectOptions,
+): Promise<void> {
+  const requested = requestedLimits(resources)
+  const place = await placeOf(world, container)
+  const cgroupPaths = await cgroupsOfLiving(world, place, options)
+  if (isEmpty(requested)) return
+  await checkOnline('cpu.cpus', requested.cpus, '/sys/devices/system/cpu/online')
+  await checkOnline('cpu.mems', requested.mems, '/sys/devices/system/node/online')
+  const before = await readLimits(await world.cgroupMounts(), cgroupPaths)
+  const wanted = withWhatStays(requested, before.limits)
+  const work: Work = { world, place, cgroupPaths, wanted, before, signal: options.signal }
+  await refuseBelowUse(work)
+  try {
+    await apply(work)
+    await verify(work)
+  } catch (error) {
+    const reason = await explained(work, error)
+    await putBack(work)
+    throw reason
+  }
+}
+
+/** The runtimes disagree about a container that has ended: runc refuses, crun changes what nobody uses any more. */
+async function cgroupsOfLiving(world: OciWorld, place: Place, options: EffectOptions): Promise<CgroupPaths> {
+  const { container, paths } = place
+  const notes = await world.notebook.read(container, paths.notesFile)
+  if (notes?.init !== undefined && !isEmpty(notes.cgroupPaths)) {
+    if ((await observeProcess(notes.init)) === 'gone') throw hasEnded(container)
+    return notes.cgroupPaths
+  }
+  const { status, init } = await observe(world, container, options)
+  if (status === 'absent') {
+    const message = `container ${container.id} is unknown to the runtime`
+    throw new OciError('ERR_UNKNOWN_TO_RUNTIME', message, { containerId: container.id, operation: 'update' })
+  }
+  if (init === undefined) throw hasEnded(container)
+  return readCgroupPaths(init.pid)
+}
+
+function hasEnded({ id: containerId }: Container): OciError {
+  const message = `container ${containerId} has ended: its limits cannot be changed any more`
+  return new OciError('ERR_NOT_RUNNING', message, { containerId, operation: 'update' })
+}
+
+async function checkOnline(field: string, list: string | undefined, file: string): Promise<void> {
+  if (list === undefined) return
+  const online = (await readIfThere(file))?.trim() ?? ''
+  const there = new Set(parseNumberList(online))
+  // A host that does not say lets the kernel decide.
+  if (there.size === 0 || parseNumberList(list)?.every((number) => there.has(number)) === true) return
+  throw invalid(field, list, `must be among ${online}, which this host has`)
+}
+
+/**
+ * cgroup v1 refuses a limit that it cannot reach by dropping caches. v2 takes it and lets the OOM killer reach it, so
+ * that must not come to pass. Where there is swap this refuses a little more than it had to.
+ */
+async function refuseBelowUse({ world, cgroupPaths, wanted, before }: Work): Promise<void> {
+  const { memoryLimitBytes } = wanted
+  if (before.version === 1 || memoryLimitBytes === undefined || memoryLimitBytes === unlimited) return
+  const inUse = await readMemoryInUse(await world.cgroupMounts(), cgroupPaths)
+  if (inUse === undefined || memoryLimitBytes >= inUse.unreclaimableBytes) return
+  throw belowUse(memoryLimitBytes, inUse.unreclaimableBytes)
+}
+
+function belowUse(limitBytes: number, inUseBytes: number): OciError {
+  return invalid('memory.limit', limitBytes, `is below the ${inUseBytes} bytes in use and must not be`)
+}
+
+/**
+ * crun before 1.9 passes -1 on to files that do not take it. Which runtime does is not ours to know, so the words that
+ * they all understand come only after a refusal.
+ */
+async function apply(work: Work): Promise<void> {
+  const { wanted, world, cgroupPaths } = work
+  try {
+    await runUpdate(work, wanted)
+  } catch (error) {
+    const { cpuQuotaUs, pidsMax, ...rest } = wanted
+    const quotaGoes = cpuQuotaUs === unlimited
+    if (!isRuntimeFailure(error) || (!quotaGoes && pidsMax !== unlimited)) throw error
+    await runUpdate(work, {
+      ...rest,
+      ...(quotaGoes || cpuQuotaUs === undefined ? {} : { cpuQuotaUs }),
+      ...(pidsMax === undefined ? {} : { pidsMax: pidsMax === unlimited ? pidsOfKernelMax : pidsMax }),
+    })
+    if (quotaGoes) await removeQuota(await world.cgroupMounts(), cgroupPaths)
+  }
+}
+
+/** By a file: crun cannot read its standard input when that is a socket. */
+async function runUpdate({ world, place, signal }: Work, limits: Limits): Promise<void> {
+  if (isEmpty(limits)) return
+  const file = `${place.container.dir}/runtime-oci-update.json`
+  try {
+    await writeTextFile(file, JSON.stringify(toResources(limits)), { sync: false })
+    await runRuntime(world, place, { verb: 'update', flags: ['--resources', file] }, signal)
+  } finally {
+    await removeFile(file)
+  }
+}
+
+async function verify({ world, place, cgroupPaths, wanted }: Work): Promise<void> {
+  const { limits } = await readLimits(await world.cgroupMounts(), cgroupPaths)
+  const wrong = differences(wanted, limits)
+  if (wrong.length === 0) return
+  const { id: containerId } = place.container
+  const message = `the runtime reported success for the update of container ${containerId}, but ${wrong.join(', ')}`
+  throw new OciError('ERR_RUNTIME_FAILED', message, { containerId, operation: 'update' })
+}
+
+/** The kernel rounds sizes down to its pages, which have up to 64 KiB. */
+const roundingMaxBytes = 65_536
+
+/** What is not as it was wanted, in words. What cannot be read does not count. */
+export function differences(wanted: Limits, now: Limits): readonly string[] {
+  const numbers = (
+    [
+      ['memory.limit', wanted.memoryLimitBytes, now.memoryLimitBytes, roundingMaxBytes],
+      ['memory.reservation', wanted.memoryReservationBytes, now.memoryReservationBytes, roundingMaxBytes],
+      ['memory.swap', wanted.memorySwapBytes, now.memorySwapBytes, 2 * roundingMaxBytes],
+      ['cpu.shares', wanted.cpuShares, now.cpuShares, 1],
+      ['cpu.quota', wanted.cpuQuotaUs, now.cpuQuotaUs, 1],
+      ['cpu.period', wanted.cpuPeriodUs, now.cpuPeriodUs, 1],
+      ['pids.limit', pidsOf(wanted), pidsOf(now), 1],
+    ] as const
+  )
+    .filter(([, want, is, lessThan]) => isOther(want, is, lessThan))
+    .map(([field, want, is]) => `${field} is ${is} and not ${want}`)
+  const lists = (
+    [
+      ['cpu.cpus', wanted.cpus, now.cpus],
+      ['cpu.mems', wanted.mems, now.mems],
+    ] as const
+  )
+    .filter(([, want, is]) => want !== undefined && is !== undefined && numbersOf(want) !== numbersOf(is))
+    .map(([field, want, is]) => `${field} is ${is} and not ${want}`)
+  return [...numbers, ...lists]
+}
+
+function isOther(want: number | undefined, is: number | undefined, lessThan: number): boolean {
+  if (want === undefined || is === undefined || want === is) return false
+  return want === unlimited || is === unlimited || Math.abs(want - is) >= lessThan
+}
+
+function pidsOf({ pidsMax }: Limits): number | undefined {
+  return pidsMax === pidsOfKernelMax ? unlimited : pidsMax
+}
+
+function numbersOf(list: string): string {
+  return parseNumberList(list)?.join(',') ?? list
+}
+
+/** A refusal is decided by looking: a limit below what is in use is the caller's mistake, whatever the runtime calls it. */
+async function explained({ world, cgroupPaths, wanted, place }: Work, error: unknown): Promise<unknown> {
+  const { memoryLimitBytes } = wanted
+  if (!isRuntimeFailure(error)) return asOciError(error)
+  if (memoryLimitBytes === undefined || memoryLimitBytes === unlimited) return error
+  const inUse = await readMemoryInUse(await world.cgroupMounts(), cgroupPaths).catch((second: unknown) => {
+    world.logger.debug({ containerId: place.container.id, err: second }, 'memory in use cannot be read')
+    return undefined
+  })
+  if (inUse === undefined || memoryLimitBytes >= inUse.totalBytes) return error
+  const { message, field } = belowUse(memoryLimitBytes, inUse.totalBytes)
+  const containerId = place.container.id
+  const { operation, command } = error
+  return new OciError('ERR_INVALID_ARGUMENT', message, {
+    containerId,
+    operation,
+    field,
+    command,
+    cause: error,
+  })
+}
+
+function isRuntimeFailure(error: unknown): error is OciError {
+  return isOciError(error) && error.code === 'ERR_RUNTIME_FAILED'
+}
+
+function asOciError(error: unknown): OciError {
+  return isOciError(error) ? error : ioError('change', 'the limits of a container', error)
+}
+
+async function putBack({ world, place, before }: Work): Promise<void> {
+  const { id: containerId } = place.container
+  try {
+    const files = await restoreLimits(before)
+    if (files.length === 0) return
+    world.logger.warn({ containerId, files }, 'limits that a failed update changed cannot be put back')
+  } catch (error) {
+    world.logger.warn({ containerId, err: error }, 'limits that a failed update changed cannot be put back')
+  }
+}

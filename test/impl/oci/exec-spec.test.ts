@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { checkExecCommand, checkTerminalSize, execProcess } from '../../../src/impl/oci/exec-spec.ts'
+import type { OciProcess } from '../../../src/oci-spec.ts'
+
+const own: OciProcess = {
+  terminal: true,
+  consoleSize: { height: 1, width: 2 },
+  user: { uid: 0, gid: 0 },
+  args: ['init'],
+  env: ['PATH=/bin', 'A=1'],
+  cwd: '/own',
+  capabilities: {
+    bounding: ['CAP_KILL'],
+    effective: ['CAP_KILL'],
+    inheritable: ['CAP_KILL'],
+    permitted: ['CAP_KILL'],
+  },
+  noNewPrivileges: true,
+  selinuxLabel: 'label',
+}
+const user = { uid: 5, gid: 6 }
+
+describe('the process of an exec', () => {
+  it("is the container's with another command, and the container's stays as it was", () => {
+    const before = structuredClone(own)
+    expect(execProcess(own, { argv: ['ls', '-l'], env: { A: '2', B: '' } }, user, undefined)).toEqual({
+      terminal: false,
+      user,
+      args: ['ls', '-l'],
+      env: ['PATH=/bin', 'A=2', 'B='],
+      cwd: '/own',
+      capabilities: { ...own.capabilities, inheritable: [] },
+      noNewPrivileges: true,
+      selinuxLabel: 'label',
+    })
+    expect(own).toEqual(before)
+  })
+
+  it('inherits only the capabilities that are ambient, which cannot be without', () => {
+    const ambient = { ...own, capabilities: { ...own.capabilities, ambient: ['CAP_X'] } }
+    expect(execProcess(ambient, { argv: ['a'] }, user, undefined).capabilities?.inheritable).toEqual([
+      'CAP_X',
+    ])
+  })
+
+  it('has a terminal of the given size, and a TERM unless there is one', () => {
+    const terminal = { size: { columns: 80, rows: 24 } }
+    const made = execProcess(own, { argv: ['a'] }, user, terminal)
+    expect(made).toMatchObject({ terminal: true, consoleSize: { height: 24, width: 80 } })
+    expect(made.env).toContain('TERM=xterm')
+    expect(execProcess(own, { argv: ['a'], env: { TERM: 'vt100' } }, user, terminal).env).not.toContain(
+      'TERM=xterm',
+    )
+  })
+})
+
+describe('a command', () => {
+  it.each([
+    [{ argv: [] }, 'argv'],
+    [{ argv: [''] }, 'argv'],
+    [{ argv: ['a', 'b\0'] }, 'argv.1'],
+    [{ argv: ['x'.repeat(131_072)] }, 'argv.0'],
+    [{ argv: ['a', ...Array.from({ length: 30 }, () => 'x'.repeat(100_000))] }, 'argv'],
+    [{ argv: ['a'], env: { '': 'x' } }, 'env'],
+    [{ argv: ['a'], env: { A: 'x\0' } }, 'env.A'],
+    [{ argv: ['a'], cwd: 'b' }, 'cwd'],
+    [{ argv: ['a'], cwd: '/b\0' }, 'cwd'],
+  ])('is refused with the field that is wrong: case %#', (command, field) => {
+    expect(() => checkExecCommand(command)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }),
+    )
+  })
+
+  it('may have an argument of 100 kB, and empty ones after the first', () => {
+    expect(() => checkExecCommand({ argv: ['a', '', 'x'.repeat(100_000)], cwd: '/' })).not.toThrow()
+  })
+
+  it.each([0, 65_536, 1.5, Number.NaN])('has no terminal of %s columns', (columns) => {
+    expect(() => checkTerminalSize({ columns, rows: 1 })).toThrow(
+      expect.objectContaining({ field: 'size.columns' }),
+    )
+  })
+})
