@@ -185,7 +185,10 @@ export class Runtime implements AsyncDisposable {
   ): Promise<ExecSyncResult> {
     const operation = 'execSyncContainer'
     const actor = this.#actor(container, operation, options)
-    checkTimeout(timeoutSeconds, operation, container.id)
+    if (typeof timeoutSeconds !== 'number' || Number.isNaN(timeoutSeconds)) {
+      const message = `timeoutSeconds is ${typeof timeoutSeconds}; it must be a number of seconds, 0 for no limit`
+      throw malformed('timeoutSeconds', message, operation, container.id)
+    }
     const { signal = new AbortController().signal, ...request } = options
     const timeoutMs = timeoutSeconds > 0 && timeoutSeconds < Infinity ? timeoutSeconds * 1000 : undefined
     return this.#keepAlive.during(actor.execSync({ ...request, argv: command, timeoutMs }, signal))
