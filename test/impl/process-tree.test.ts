@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { killProcess, observeProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
+import { observeProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { endProcessTree, membersOf, parseTreeProcess, type TreeProcess } from '../../src/impl/process-tree.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
 
@@ -50,8 +50,11 @@ describe('endProcessTree', () => {
     const identity = readIdentitySync(child.pid ?? 0)
     if (identity === undefined) throw new Error('it did not start')
     onTestFinished(async () => {
-      const exited = once(child, 'exit')
-      if (killProcess(identity, 9)) await exited
+      const hasExited = child.exitCode !== null || child.signalCode !== null
+      const exited = hasExited ? undefined : once(child, 'exit')
+      // The group, which is ours: orphans in the root's own session are nobody's to end.
+      process.kill(-identity.pid, 'SIGKILL')
+      await exited
     })
     const pids: number[] = []
     for await (const line of createInterface(child.stdout)) if (pids.push(Number(line)) === 2) break
