@@ -31,6 +31,8 @@ export function describeContract(name: string, openHarness: () => Promise<Contra
     async function started(request: ContainerRequest): Promise<Container> {
       const container = await created(request)
       await runtime.startContainer(container)
+      // The runtime's own init becomes the command a moment after; until then a signal hits the former.
+      await expect.poll(() => harness.world(container), { timeout: 20_000 }).not.toBe('created')
       return container
     }
 
@@ -50,7 +52,7 @@ export function describeContract(name: string, openHarness: () => Promise<Contra
       expect(await harness.world(container)).toBe('created')
       await runtime.startContainer(container)
       expect(container.status).toBe('running')
-      expect(await harness.world(container)).toBe('running')
+      await expect.poll(() => harness.world(container), { timeout: 20_000 }).toBe('running')
       await runtime.deleteContainer(container)
     })
 
@@ -199,6 +201,8 @@ export function describeContract(name: string, openHarness: () => Promise<Contra
     it('sees that somebody else killed the container', async () => {
       const container = await started({ args: ignoresTerm })
       await harness.killInit(container)
+      // KILL takes a moment; what still runs is not stopped.
+      await expect.poll(() => harness.world(container), { timeout: 20_000 }).toBe('dead')
       await runtime.updateContainerStatus(container)
       expect(container.status).toBe('stopped')
       expect(container.state.exit).toMatchObject({ kind: 'code', code: 137 })
