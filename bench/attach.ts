@@ -18,7 +18,7 @@ import { openLauncher } from '../src/impl/launcher/launcher.ts'
 import { attach, type AttachWorld } from '../src/impl/oci/attach.ts'
 import { createRuntimeOci } from '../src/impl/oci/runtime-oci.ts'
 import { Container, defaultSpec, defineConfig, writeBundle } from '../src/index.ts'
-import { silentLogger } from '../src/logger.ts'
+import { silentLogger } from '../src/surroundings/logger.ts'
 import { makeRootfs } from '../test/support/rootfs.ts'
 
 const { values } = parseArgs({

@@ -12,7 +12,7 @@ import { Notebook } from '../src/impl/oci/notes.ts'
 import { Sampling } from '../src/impl/oci/sampling.ts'
 import { stats } from '../src/impl/oci/stats.ts'
 import type { OciWorld } from '../src/impl/oci/world.ts'
-import { silentLogger } from '../src/logger.ts'
+import { silentLogger } from '../src/surroundings/logger.ts'
 import type { Config, Container } from '../src/index.ts'
 import { openRealRuntime } from './real-runtime.ts'
 

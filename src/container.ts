@@ -5,7 +5,7 @@
  * read-only view of the machine's state to it, and verbs are the Runtime's.
  */
 import { OciError } from './errors/index.ts'
-import type { OciIdMapping, OciSpec } from './oci-spec.ts'
+import type { OciIdMapping, OciSpec } from './bundle/oci-spec.ts'
 import { defaultStopSignal, signalName, signalNumberOr } from './signals.ts'
 
 /**

@@ -50,8 +50,8 @@ export {
   type LogStream,
   type ReadLogOptions,
 } from './container-log/index.ts'
-export { defaultSpec, readBundleSpec, writeBundle, type DefaultSpecOptions } from './bundle.ts'
-export type { OciLinuxResources, OciSpec } from './oci-spec.ts'
+export { defaultSpec, readBundleSpec, writeBundle, type DefaultSpecOptions } from './bundle/bundle.ts'
+export type { OciLinuxResources, OciSpec } from './bundle/oci-spec.ts'
 export type {
   ContainerStats,
   CpuThrottling,
@@ -75,8 +75,8 @@ export type {
   SupervisorEvent,
 } from './observe/events.ts'
 export type { ContainerLimits } from './machines/delays.ts'
-export type { Clock } from './clock.ts'
-export type { Logger } from './logger.ts'
+export type { Clock } from './surroundings/clock.ts'
+export type { Logger } from './surroundings/logger.ts'
 export type {
   Created,
   CreateOptions,

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { Container } from './container.ts'
 import type { AttachOptions, AttachSession, ContainerStats, ExecSyncResult } from './impl/runtime-impl.ts'
-import type { OciLinuxResources } from './oci-spec.ts'
+import type { OciLinuxResources } from './bundle/oci-spec.ts'
 import type { CallOptions, ExecSyncOptions, Runtime } from './runtime.ts'
 
 /** Verbs with the container filled in. Parity: the seed's RuntimeImpl interface, whose methods all take it. */

@@ -4,11 +4,11 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
-import { checkAbortSignal, withAbort, withLimit } from './abort.ts'
+import { checkAbortSignal, withAbort, withLimit } from './surroundings/abort.ts'
 import type { Command } from './actors/actor-world.ts'
 import type { ContainerActor } from './actors/container.actor.ts'
 import { exitOfDeleted } from './actors/tombstone.ts'
-import { timestampOf } from './clock.ts'
+import { timestampOf } from './surroundings/clock.ts'
 import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
 import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
 import type { Container, ExitStatus } from './container.ts'
@@ -20,11 +20,11 @@ import type {
   ExecSyncRequest,
   ExecSyncResult,
 } from './impl/runtime-impl.ts'
-import { KeepAlive } from './keep-alive.ts'
+import { KeepAlive } from './surroundings/keep-alive.ts'
 import { defaultContainerLimits, timerDelayMaxMs, type ContainerLimits } from './machines/delays.ts'
 import type { StopCommand, Verb } from './machines/events.ts'
 import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
-import type { OciLinuxResources } from './oci-spec.ts'
+import type { OciLinuxResources } from './bundle/oci-spec.ts'
 import { createRuntimeFacade, type RuntimeFacade } from './runtime-facade.ts'
 import { parseSignal } from './signals.ts'
 import type { ContainerStore } from './store/container-store.ts'

@@ -7,7 +7,7 @@ import {
   type ContainerOptions,
   type ContainerView,
 } from '../src/container.ts'
-import type { OciSpec } from '../src/oci-spec.ts'
+import type { OciSpec } from '../src/bundle/oci-spec.ts'
 
 const minimal: ContainerOptions = { id: 'c1', bundlePath: '/b' }
 

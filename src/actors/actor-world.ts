@@ -1,8 +1,8 @@
 /** What a container's actor is given, and what it tells. */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import type { Container, ContainerPhase } from '../container.ts'
 import type { RuntimeImpl } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerMachine } from '../machines/container.machine.ts'
 import type { Adoption } from '../machines/context.ts'
 import type { ContainerLimits } from '../machines/delays.ts'

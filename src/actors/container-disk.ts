@@ -4,11 +4,11 @@
  * Invariant: an exit file is removed only after the state that records the exit is on disk. While the disk refuses, the
  * file is what a restart has to go by.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import type { Container } from '../container.ts'
 import type { OciError } from '../errors/index.ts'
 import type { ExitSource } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { StateDirectory } from '../store/state-directory.ts'
 import type { StateRecord } from '../store/state-record.ts'
 import type { Lanes } from './lanes.ts'

@@ -4,8 +4,8 @@
  * Order of a step: what the machine emitted is held until its new state is visible, then published; the state is put on
  * its way to the disk; replies of success wait until it is there.
  */
-import { withLimit } from '../abort.ts'
-import { timestampOf, type Clock } from '../clock.ts'
+import { withLimit } from '../surroundings/abort.ts'
+import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type {
   Container,
   ContainerPhase,
@@ -29,11 +29,11 @@ import type {
   ProcessIdentity,
   RuntimeImpl,
 } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import { phaseOf } from '../machines/phase.ts'
-import type { OciLinuxResources } from '../oci-spec.ts'
+import type { OciLinuxResources } from '../bundle/oci-spec.ts'
 import {
   deletedError,
   neverRanError,

@@ -3,11 +3,11 @@
  * its container by id. (A machine provided per actor costs ten times the memory.)
  */
 import { fromPromise } from 'xstate'
-import { timestampOf, type Clock } from '../clock.ts'
+import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type { Container, ExitStatus, Timestamp } from '../container.ts'
 import { OciError } from '../errors/index.ts'
 import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import { containerMachine, type ContainerMachine } from '../machines/container.machine.ts'
 import { exitStatusOf } from '../machines/context.ts'

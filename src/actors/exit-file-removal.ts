@@ -3,9 +3,9 @@
  * must not be reported for that reason: files about to go, and files that would not go.
  */
 import { lstat, unlink } from 'node:fs/promises'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import { errnoOf, OciError } from '../errors/index.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import { fileVersion } from './exit-file.ts'
 import { createLanes } from './lanes.ts'
 

@@ -2,7 +2,7 @@
  * A container's machine that outlives its own death: when it dies of a defect, a successor takes over from what is known
  * (`rebuild.ts`). A machine that dies again and again is left dead, and says so to whoever asks.
  */
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import type { OciError } from '../errors/index.ts'
 import type { ContainerMachine } from '../machines/container.machine.ts'
 import type { Adoption } from '../machines/context.ts'

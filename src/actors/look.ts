@@ -4,8 +4,8 @@
  *
  * Invariant: an error changes nothing.
  */
-import { withLimit, type Limit } from '../abort.ts'
-import { timestampOf, type Clock } from '../clock.ts'
+import { withLimit, type Limit } from '../surroundings/abort.ts'
+import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type { Container, ContainerPhase } from '../container.ts'
 import { OciError } from '../errors/index.ts'
 import type { Observation, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'

@@ -7,10 +7,10 @@
  * reaps is noticed within one interval however many are watched; one that is never reaped within one interval per
  * {@link readsPerPassMax} processes. Deliberately not here: what a lost monitor means.
  */
-import { systemClock, type Clock } from '../clock.ts'
+import { systemClock, type Clock } from '../surroundings/clock.ts'
 import { observeProcess, pidExists } from '../impl/process-identity.ts'
 import type { ProcessIdentity } from '../impl/runtime-impl.ts'
-import { silentLogger, type Logger } from '../logger.ts'
+import { silentLogger, type Logger } from '../surroundings/logger.ts'
 import { createLanes } from './lanes.ts'
 
 export interface MonitorProbeOptions {

@@ -3,7 +3,7 @@
  * Deliberately not here: what their end means.
  */
 import type { Created, ExitSource, ProcessIdentity } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { MonitorProbe } from './monitor-probe.ts'
 
 export interface ProcessWatchOptions {

@@ -4,12 +4,12 @@
  * A machine dies of a defect only, ours or an implementation's. Its container must not die with it: the successor can
  * stop and delete it. What was in flight is not resumed; its callers have been told.
  */
-import { withLimit } from '../abort.ts'
-import { timestampOf } from '../clock.ts'
+import { withLimit } from '../surroundings/abort.ts'
+import { timestampOf } from '../surroundings/clock.ts'
 import type { Timestamp } from '../container.ts'
 import type { OciError } from '../errors/index.ts'
 import type { Observation } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { Adoption, ContainerContext } from '../machines/context.ts'
 import type { ContainerFact } from '../machines/events.ts'
 import { phaseOf } from '../machines/phase.ts'

@@ -4,12 +4,12 @@
  * Invariant: nothing here costs more with the number of containers, and no actor's failure reaches another.
  */
 import type { Subscription } from 'rxjs'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import type { Container } from '../container.ts'
 import { OciError } from '../errors/index.ts'
 import { bootId } from '../impl/process-identity.ts'
 import type { RuntimeImpl } from '../impl/runtime-impl.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { StateDirectory } from '../store/state-directory.ts'
 import type { ActorWorld, ContainerActorOptions } from './actor-world.ts'
 import { ContainerActor } from './container.actor.ts'

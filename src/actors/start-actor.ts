@@ -3,7 +3,7 @@
  * version is a change here.
  */
 import { createActor, getNextTransitions, type Actor, type SnapshotFrom } from 'xstate'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import type { ContainerMachine } from '../machines/container.machine.ts'
 import type { ContainerInput } from '../machines/context.ts'
 import type { ContainerMachineEmitted } from '../machines/events.ts'

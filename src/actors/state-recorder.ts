@@ -5,8 +5,8 @@
  * A write that hangs is a refusal once its time is up: it gives its lane back, and nothing else is written over it
  * before it has ended, since two writes of one file have no order.
  */
-import { withLimit } from '../abort.ts'
-import type { Clock } from '../clock.ts'
+import { withLimit } from '../surroundings/abort.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import { isOciError, OciError } from '../errors/index.ts'
 import { backoffMs } from '../machines/delays.ts'
 import type { StateRecord } from '../store/state-record.ts'

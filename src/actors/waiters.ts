@@ -1,5 +1,5 @@
 /** Those who wait for something of a container to become true, asked anew after every step. */
-import { abortedWait } from '../abort.ts'
+import { abortedWait } from '../surroundings/abort.ts'
 
 export class Waiters {
   readonly #containerId: string

@@ -7,9 +7,9 @@
 import { watch, type BigIntStats } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../surroundings/clock.ts'
 import { errnoOf, OciError } from '../errors/index.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 
 export interface WatchListener {
   /** Something happened to the entry `name`; null when it is not known which. */

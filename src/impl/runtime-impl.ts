@@ -10,7 +10,7 @@
  */
 import type { Observable } from 'rxjs'
 import type { Container, Timestamp } from '../container.ts'
-import type { OciLinuxResources } from '../oci-spec.ts'
+import type { OciLinuxResources } from '../bundle/oci-spec.ts'
 import type { AttachOptions, AttachSession } from './attach-port.ts'
 import type { ExecPort } from './exec-port.ts'
 import type { ContainerStats } from './stats-port.ts'

@@ -6,10 +6,10 @@
  */
 import { randomUUID } from 'node:crypto'
 import { Subject, type Observable } from 'rxjs'
-import { containedObservable } from '../contained-observable.ts'
-import { systemClock, timestampOf, type Clock } from '../clock.ts'
+import { containedObservable } from '../surroundings/contained-observable.ts'
+import { systemClock, timestampOf, type Clock } from '../surroundings/clock.ts'
 import { OciError } from '../errors/index.ts'
-import { silentLogger, type Logger } from '../logger.ts'
+import { silentLogger, type Logger } from '../surroundings/logger.ts'
 import type { LifecycleEvent } from '../machines/events.ts'
 import { BoundedQueue, validMax } from './bounded-queue.ts'
 import { predicateOf, type EventPredicate } from './event-filter.ts'

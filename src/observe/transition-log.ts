@@ -1,6 +1,6 @@
 /** One line per event in a container's life, with what an operator greps for: container, from, to, duration. */
 import type { PhaseChange } from '../actors/actor-world.ts'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../surroundings/logger.ts'
 import type { LifecycleEvent } from '../machines/events.ts'
 
 export function logTransitions(

@@ -8,7 +8,7 @@ import {
   readsPerPassMax,
   type MonitorProbeOptions,
 } from '../../src/actors/monitor-probe.ts'
-import { silentLogger } from '../../src/logger.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
 import { killProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
 

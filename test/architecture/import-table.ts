@@ -14,24 +14,24 @@ export const node = 'node:*'
 export const everything = '*'
 
 /** The words that everybody speaks. */
-const nouns = ['container.ts', 'oci-spec.ts', 'signals.ts', 'timestamp.ts', 'errors/']
+const nouns = ['container.ts', 'bundle/oci-spec.ts', 'signals.ts', 'timestamp.ts', 'errors/']
 /** What everybody is handed instead of taking it from the process. */
-const surroundings = ['abort.ts', 'clock.ts', 'contained-observable.ts', 'logger.ts']
+const surroundings = ['surroundings/']
 
 export const importTable: Readonly<Record<string, ImportRule>> = {
   'errors/': { imports: [] },
-  'oci-spec.ts': { imports: ['errors/'] },
+  'bundle/oci-spec.ts': { imports: ['errors/'] },
   'signals.ts': { imports: ['errors/'] },
   'timestamp.ts': { imports: ['errors/'], types: ['container.ts'] },
-  'container.ts': { imports: ['errors/', 'oci-spec.ts', 'signals.ts', 'timestamp.ts'] },
+  'container.ts': { imports: ['errors/', 'bundle/oci-spec.ts', 'signals.ts', 'timestamp.ts'] },
 
-  'clock.ts': { imports: ['timestamp.ts'], types: ['container.ts'] },
-  'logger.ts': { imports: ['pino'] },
-  'swap-limit.ts': { imports: ['node:fs'] },
-  'default-spec.ts': { imports: ['errors/', 'oci-spec.ts', 'swap-limit.ts'] },
+  'surroundings/clock.ts': { imports: ['timestamp.ts'], types: ['container.ts'] },
+  'surroundings/logger.ts': { imports: ['pino'] },
+  'bundle/swap-limit.ts': { imports: ['node:fs'] },
+  'bundle/default-spec.ts': { imports: ['errors/', 'bundle/oci-spec.ts', 'bundle/swap-limit.ts'] },
   'files.ts': { imports: ['errors/', node] },
   'container-log/': { imports: ['errors/', node], types: ['container.ts'] },
-  'bundle.ts': { imports: [...nouns, 'default-spec.ts', 'files.ts', 'store/', node] },
+  'bundle/bundle.ts': { imports: [...nouns, 'bundle/default-spec.ts', 'files.ts', 'store/', node] },
   'config/': { imports: ['errors/', 'files.ts', 'toml', 'zod', 'node:fs', 'node:fs/promises', 'node:path'] },
   'store/': { imports: [...nouns, 'files.ts', 'zod', node] },
 
@@ -61,7 +61,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     imports: [
       ...nouns,
       ...surroundings,
-      'bundle.ts',
+      'bundle/bundle.ts',
       'files.ts',
       'config/',
       'impl/runtime-impl.ts',
@@ -110,9 +110,9 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     types: ['machines/', 'actors/', 'xstate'],
   },
 
-  'abort.ts': { imports: ['errors/'], types: ['clock.ts'] },
-  'contained-observable.ts': { imports: ['rxjs'] },
-  'keep-alive.ts': { imports: [] },
+  'surroundings/abort.ts': { imports: ['errors/'], types: ['surroundings/clock.ts'] },
+  'surroundings/contained-observable.ts': { imports: ['rxjs'] },
+  'surroundings/keep-alive.ts': { imports: [] },
   // What makes one thing of all the parts. runtime.ts is its front, which only index.ts shows to the world.
   'compose.ts': { imports: [everything, node] },
   'runtime.ts': { imports: [everything, node] },

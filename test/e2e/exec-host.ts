@@ -12,7 +12,7 @@ import { createExecs } from '../../src/impl/oci/execs.ts'
 import { Notebook } from '../../src/impl/oci/notes.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
-import { silentLogger } from '../../src/logger.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
 import {
   createEffect,
   effect,

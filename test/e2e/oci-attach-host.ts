@@ -7,7 +7,7 @@ import { openAttachBridge, type AttachBridge } from '../../src/impl/attach-bridg
 import type { AttachOptions, AttachSession } from '../../src/impl/attach-port.ts'
 import { openLauncher } from '../../src/impl/launcher/launcher.ts'
 import { attach, type AttachWorld } from '../../src/impl/oci/attach.ts'
-import { silentLogger } from '../../src/logger.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
 import { createEffect, effect, noAbort, openHost, type OciHost, type RuntimeName } from './oci-host.ts'
 
 export interface AttachHost extends OciHost {

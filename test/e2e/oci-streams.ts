@@ -6,7 +6,7 @@ import { portForward } from '../../src/impl/oci/port-forward.ts'
 import { reopenLog } from '../../src/impl/oci/reopen-log.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
 import type { StreamEffects } from '../../src/impl/streams-port.ts'
-import { silentLogger } from '../../src/logger.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { OciHost } from './oci-host.ts'
 
 export interface StreamsOnHost extends StreamEffects {

@@ -3,7 +3,7 @@ import * as fc from 'fast-check'
 import { filter as rxFilter } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import { isOciError } from '../../src/errors/index.ts'
-import { silentLogger } from '../../src/logger.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
 import {
   createEventLog,
   type ContainerEvent,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { KeepAlive } from '../../src/keep-alive.ts'
+import { KeepAlive } from '../../src/surroundings/keep-alive.ts'
 
 const program = fileURLToPath(new URL('fixtures/last-line.ts', import.meta.url))
 

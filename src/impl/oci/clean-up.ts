@@ -6,7 +6,7 @@
  * container deleted. Where the container stands, its own death comes first: then the monitor reports the exit and ends.
  */
 import { lstat } from 'node:fs/promises'
-import { readBundleSpec } from '../../bundle.ts'
+import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, isOciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'

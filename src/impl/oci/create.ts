@@ -8,7 +8,7 @@
 import type { Container } from '../../container.ts'
 import { OciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
-import type { OciSpec } from '../../oci-spec.ts'
+import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { MonitorCreated, MonitorFailure, MonitorOutcome } from '../launcher/launcher.ts'
 import { readIdentity, readProcessStat } from '../process-identity.ts'
 import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts'

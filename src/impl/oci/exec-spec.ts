@@ -4,7 +4,7 @@
  * Deliberately not here: who the user is (exec-user.ts).
  */
 import { OciError } from '../../errors/index.ts'
-import type { OciProcess } from '../../oci-spec.ts'
+import type { OciProcess } from '../../bundle/oci-spec.ts'
 import type { ExecCommand, TerminalSize } from '../exec-port.ts'
 
 /** Linux takes 128 KiB for one argument and a quarter of the stack for all; what is above this never fits. */

@@ -8,7 +8,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { OciError, errnoOf } from '../../errors/index.ts'
 import { ioError, readTextFile } from '../../files.ts'
-import type { OciProcess } from '../../oci-spec.ts'
+import type { OciProcess } from '../../bundle/oci-spec.ts'
 import type { ExecCommand, ExecUser } from '../exec-port.ts'
 
 const databaseMaxBytes = 4 * 1024 * 1024

@@ -5,7 +5,7 @@
  * By `<runtime> kill --all`, which kills what is in the container's cgroup, stopped or not: runtimes freeze it meanwhile,
  * so that a process that forks does not get away.
  */
-import { readBundleSpec } from '../../bundle.ts'
+import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import type { EffectOptions } from '../runtime-impl.ts'

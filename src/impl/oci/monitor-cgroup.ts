@@ -8,7 +8,7 @@
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
 import { errnoOf, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
-import type { Logger } from '../../logger.ts'
+import type { Logger } from '../../surroundings/logger.ts'
 import { killProcess, readIdentity } from '../process-identity.ts'
 import {
   cgroupDirectories,

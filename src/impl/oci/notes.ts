@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import type { Container } from '../../container.ts'
 import { readTextFile, writeTextFile } from '../../files.ts'
-import type { Logger } from '../../logger.ts'
+import type { Logger } from '../../surroundings/logger.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { CgroupPaths } from './cgroups.ts'
 

@@ -10,7 +10,7 @@
  * child that was killed a moment ago.
  */
 import { stat } from 'node:fs/promises'
-import { readBundleSpec } from '../../bundle.ts'
+import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'

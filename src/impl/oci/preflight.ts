@@ -5,11 +5,11 @@
  */
 import { lstat, readlink, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle.ts'
+import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, OciError, type ErrorCode } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
-import type { OciSpec } from '../../oci-spec.ts'
+import type { OciSpec } from '../../bundle/oci-spec.ts'
 import { ensureOciDirectories } from './directories.ts'
 import { monitorCgroupPath } from './monitor-cgroup.ts'
 import { findMonitor } from './monitor.ts'

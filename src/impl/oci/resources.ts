@@ -5,7 +5,7 @@
  * that `update` does not know). So all of it is refused here, before anything is touched. Pure.
  */
 import { OciError } from '../../errors/index.ts'
-import type { OciLinuxResources } from '../../oci-spec.ts'
+import type { OciLinuxResources } from '../../bundle/oci-spec.ts'
 
 /** Limits of a container, those that are there. A number of -1 means that there is no limit. */
 export interface Limits {

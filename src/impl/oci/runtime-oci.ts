@@ -8,7 +8,7 @@
 import type { Config } from '../../config/config.ts'
 import type { Container } from '../../container.ts'
 import { inContext } from '../../errors/index.ts'
-import type { Logger } from '../../logger.ts'
+import type { Logger } from '../../surroundings/logger.ts'
 import { openAttachBridge } from '../attach-bridge/client.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'

@@ -5,7 +5,7 @@
  * Deliberately not here: the formats of the files (cgroup-stats-v1.ts, cgroup-stats-v2.ts, network-bytes.ts).
  */
 import { totalmem, uptime } from 'node:os'
-import { readBundleSpec } from '../../bundle.ts'
+import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'

@@ -8,7 +8,7 @@
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import { ioError, writeTextFile } from '../../files.ts'
-import type { OciLinuxResources } from '../../oci-spec.ts'
+import type { OciLinuxResources } from '../../bundle/oci-spec.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { type CgroupPaths, readCgroupPaths, readIfThere } from './cgroups.ts'

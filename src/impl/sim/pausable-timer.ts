@@ -1,5 +1,5 @@
 /** A timer whose time can stand still, as that of a frozen process does. It may be longer than a clock's timers. */
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../surroundings/clock.ts'
 
 /** setTimeout fires at once beyond this. */
 const stepMs = 2 ** 31 - 1

@@ -4,8 +4,8 @@
  */
 import type { Container } from '../../container.ts'
 import { OciError, type ErrorCode } from '../../errors/index.ts'
-import type { Logger } from '../../logger.ts'
-import type { Clock } from '../../clock.ts'
+import type { Logger } from '../../surroundings/logger.ts'
+import type { Clock } from '../../surroundings/clock.ts'
 import { FaultScript, injectedError, type SimulatedEffect, type SimulatedFault } from './fault-script.ts'
 
 /** One call of an effect. */

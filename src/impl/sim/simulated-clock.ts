@@ -6,7 +6,7 @@
  * real time.
  */
 import { setImmediate as nextTurn, setTimeout as realDelay } from 'node:timers/promises'
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../surroundings/clock.ts'
 import type { Timestamp } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
 import { timestampFromDate } from '../../timestamp.ts'

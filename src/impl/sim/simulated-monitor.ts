@@ -2,7 +2,7 @@
  * The monitor of a simulated container (conmon, or a shim): reports the exit, then ends. One that died reports nothing,
  * ever; a muted one (as conmon is behind an attach client that does not read) lives on and keeps the exit to itself.
  */
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../surroundings/clock.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { PausableTimer } from './pausable-timer.ts'
 

@@ -3,7 +3,7 @@
  *
  * Deliberately not here: who hears of its end (`simulated-world.ts`).
  */
-import type { Clock } from '../../clock.ts'
+import type { Clock } from '../../surroundings/clock.ts'
 import { signalName } from '../../signals.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { PausableTimer } from './pausable-timer.ts'

@@ -4,10 +4,10 @@
  * Deliberately not here: anything of this host. Nothing is spawned, no file is touched, no root is needed, and nothing
  * is random: the same calls have the same results.
  */
-import { systemClock, type Clock } from '../../clock.ts'
+import { systemClock, type Clock } from '../../surroundings/clock.ts'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
-import { silentLogger, type Logger } from '../../logger.ts'
+import { silentLogger, type Logger } from '../../surroundings/logger.ts'
 import type {
   Created,
   CreateOptions,

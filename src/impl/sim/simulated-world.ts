@@ -4,7 +4,7 @@
  *
  * Deliberately not here: AbortSignals, faults and the port; this file is what a runtime and a kernel would do at once.
  */
-import { timestampOf, type Clock } from '../../clock.ts'
+import { timestampOf, type Clock } from '../../surroundings/clock.ts'
 import type { Container } from '../../container.ts'
 import { OciError, type ErrorCode } from '../../errors/index.ts'
 import type { ExitFact, Observation, ProcessIdentity } from '../runtime-impl.ts'

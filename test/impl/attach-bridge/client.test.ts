@@ -11,7 +11,7 @@ import {
   openAttachBridge,
 } from '../../../src/impl/attach-bridge/client.ts'
 import { openLauncher } from '../../../src/impl/launcher/launcher.ts'
-import { silentLogger } from '../../../src/logger.ts'
+import { silentLogger } from '../../../src/surroundings/logger.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 import { listenAsMonitor } from './fake-monitor.ts'
 

@@ -6,7 +6,7 @@ import type { CommandResult } from '../../../src/impl/launcher/launcher.ts'
 import { createRuntimeOci } from '../../../src/impl/oci/runtime-oci.ts'
 import { readIdentitySync } from '../../../src/impl/process-identity.ts'
 import type { ProcessIdentity } from '../../../src/impl/runtime-impl.ts'
-import { silentLogger } from '../../../src/logger.ts'
+import { silentLogger } from '../../../src/surroundings/logger.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 import { noExits } from './no-exits.ts'
 

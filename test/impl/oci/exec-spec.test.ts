@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { checkExecCommand, checkTerminalSize, execProcess } from '../../../src/impl/oci/exec-spec.ts'
-import type { OciProcess } from '../../../src/oci-spec.ts'
+import type { OciProcess } from '../../../src/bundle/oci-spec.ts'
 
 const own: OciProcess = {
   terminal: true,

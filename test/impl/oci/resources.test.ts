@@ -8,7 +8,7 @@ import {
   withWhatStays,
 } from '../../../src/impl/oci/resources.ts'
 import { differences } from '../../../src/impl/oci/update.ts'
-import type { OciLinuxResources } from '../../../src/oci-spec.ts'
+import type { OciLinuxResources } from '../../../src/bundle/oci-spec.ts'
 
 const MiB = 1024 * 1024
 

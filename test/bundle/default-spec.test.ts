@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { defaultSpec, type DefaultSpecOptions } from '../src/default-spec.ts'
-import { hostLimitsSwap } from '../src/swap-limit.ts'
+import { defaultSpec, type DefaultSpecOptions } from '../../src/bundle/default-spec.ts'
+import { hostLimitsSwap } from '../../src/bundle/swap-limit.ts'
 
 const minimal = { rootfs: '/rootfs', args: ['/bin/true'] }
 

@@ -4,7 +4,7 @@
  * Deliberately not here: seccomp and AppArmor profiles, devices, user namespaces, bind mounts. Who needs them changes the
  * spec that `defaultSpec` returns, it is plain data.
  */
-import { OciError } from './errors/index.ts'
+import { OciError } from '../errors/index.ts'
 import type { OciLinuxResources, OciMount, OciProcess, OciSpec } from './oci-spec.ts'
 import { hostLimitsSwap } from './swap-limit.ts'
 

@@ -5,9 +5,9 @@
  * Deliberately not here: the validation that the runtime does itself, and anything about the root filesystem.
  */
 import { lstat } from 'node:fs/promises'
-import type { Container } from './container.ts'
-import { OciError, errnoOf, inContext } from './errors/index.ts'
-import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from './files.ts'
+import type { Container } from '../container.ts'
+import { OciError, errnoOf, inContext } from '../errors/index.ts'
+import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from '../files.ts'
 import type { OciSpec } from './oci-spec.ts'
 
 export { defaultSpec, type DefaultSpecOptions } from './default-spec.ts'

@@ -2,8 +2,8 @@
  * Time as this library sees it, so that tests can drive it. XState's SimulatedClock fits.
  * Invariant: durations are monotonic and never jump when somebody sets the host's clock; instants are for records only.
  */
-import type { Timestamp } from './container.ts'
-import { timestampFromDate } from './timestamp.ts'
+import type { Timestamp } from '../container.ts'
+import { timestampFromDate } from '../timestamp.ts'
 
 export interface Clock {
   /** Milliseconds since some fixed instant; never goes back. */

@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { bundleConfigMaxBytes, defaultSpec, readBundleSpec, writeBundle } from '../src/bundle.ts'
-import { Container } from '../src/container.ts'
+import { bundleConfigMaxBytes, defaultSpec, readBundleSpec, writeBundle } from '../../src/bundle/bundle.ts'
+import { Container } from '../../src/container.ts'
 
 let dir: string
 let config: string

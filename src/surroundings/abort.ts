@@ -4,7 +4,7 @@
  * answer, the second keeps every short-lived wait at a long-lived signal.
  */
 import type { Clock } from './clock.ts'
-import { OciError } from './errors/index.ts'
+import { OciError } from '../errors/index.ts'
 
 /** Anything but an AbortSignal, or none, is ERR_INVALID_ARGUMENT. Recognised by its form: there are several realms. */
 export function checkAbortSignal(signal: unknown, operation: string): void {
