@@ -1,7 +1,8 @@
 /** The public names, listed one by one. */
 export { Runtime, type CallOptions, type ExecSyncOptions } from './runtime.ts'
 export { ExecSyncError, type ExecSyncResult, type ExecUser } from './impl/exec-port.ts'
-export type { AttachEnd, AttachOptions, AttachSession, TerminalSize } from './impl/attach-port.ts'
+export type { AttachEnd, AttachOptions, AttachSession } from './impl/attach-port.ts'
+export type { TerminalSize } from './impl/terminal-size.ts'
 export type { RuntimeFacade } from './runtime-facade.ts'
 export type { ImplementationFactory, RuntimeOptions } from './compose.ts'
 export {

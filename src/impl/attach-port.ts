@@ -1,12 +1,7 @@
 /** What attaching takes and gives, for every implementation that can do it. Types only. */
 import type { Readable, Writable } from 'node:stream'
 import type { Observable } from 'rxjs'
-
-/** Of a terminal, in characters. */
-export interface TerminalSize {
-  readonly width: number
-  readonly height: number
-}
+import type { TerminalSize } from './terminal-size.ts'
 
 /** None of the streams is ever ended or destroyed by us. */
 export interface AttachOptions {

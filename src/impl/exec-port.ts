@@ -6,19 +6,16 @@
  * its exit is published, too.
  */
 import type { Readable, Writable } from 'node:stream'
+import type { Observable } from 'rxjs'
 import type { Container } from '../container.ts'
 import { OciError, type ErrorCode, type OciErrorDetails } from '../errors/index.ts'
+import type { TerminalSize } from './terminal-size.ts'
 
 /** Ids inside the container. */
 export interface ExecUser {
   readonly uid: number
   readonly gid: number
   readonly additionalGids?: readonly number[] | undefined
-}
-
-export interface TerminalSize {
-  readonly columns: number
-  readonly rows: number
 }
 
 /** What is run and as whom. What is left out is as in the container's own spec. */
@@ -67,6 +64,11 @@ export interface ExecRequest extends ExecCommand {
   readonly tty?: boolean | undefined
   /** Of the terminal, before the command looks at it. */
   readonly size?: TerminalSize | undefined
+  /**
+   * Sizes of the terminal. What comes at once is in force, instead of `size`, before the command looks at it; of sizes
+   * that come faster than they can be set only the last one counts. Ignored without a terminal.
+   */
+  readonly resize$?: Observable<TerminalSize> | undefined
   /** Default false: the command's stdin is /dev/null. */
   readonly stdin?: boolean | undefined
   /** Default true. */
@@ -101,7 +103,10 @@ export interface ExecSession {
   readonly exited: Promise<ExecExit>
   /** A signal by number to the process itself; KILL ends its whole tree. False when it has ended already. */
   kill(signal: number): Promise<boolean>
-  /** ERR_UNSUPPORTED without a terminal. */
+  /**
+   * Resolves when this size, or a later one, is set. ERR_UNSUPPORTED without a terminal, ERR_INVALID_ARGUMENT with the
+   * field for what is no size.
+   */
   resize(size: TerminalSize): Promise<void>
 }
 

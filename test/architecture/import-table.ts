@@ -69,6 +69,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'impl/exec-port.ts',
       'impl/stats-port.ts',
       'impl/streams-port.ts',
+      'impl/terminal-size.ts',
       'impl/attach-bridge/',
       'impl/launcher/',
       'rxjs',
@@ -88,8 +89,12 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'rxjs',
     ],
   },
-  'impl/attach-port.ts': { imports: [], types: ['rxjs', node] },
-  'impl/exec-port.ts': { imports: ['errors/'], types: ['container.ts', node] },
+  'impl/terminal-size.ts': { imports: [] },
+  'impl/attach-port.ts': { imports: [], types: ['impl/terminal-size.ts', 'rxjs', node] },
+  'impl/exec-port.ts': {
+    imports: ['errors/'],
+    types: ['impl/terminal-size.ts', 'container.ts', 'rxjs', node],
+  },
   'impl/attach-bridge/': {
     imports: [...nouns, ...surroundings, 'impl/', 'node-unix-socket', node],
   },

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import { BehaviorSubject, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
-import type { TerminalSize } from '../../src/impl/attach-port.ts'
+import type { TerminalSize } from '../../src/impl/terminal-size.ts'
 import { Collector, neverRead, openAttachHost } from './oci-attach-host.ts'
 import { effect, runtimeNames } from './oci-host.ts'
 

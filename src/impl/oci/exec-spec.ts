@@ -5,13 +5,12 @@
  */
 import { OciError } from '../../errors/index.ts'
 import type { OciProcess } from '../../bundle/oci-spec.ts'
-import type { ExecCommand, TerminalSize } from '../exec-port.ts'
+import type { ExecCommand } from '../exec-port.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 
 /** Linux takes 128 KiB for one argument and a quarter of the stack for all; what is above this never fits. */
 const argumentMaxBytes = 131_071
 const argumentsMaxBytes = 2 * 1024 * 1024
-
-const sizeMax = 65_535
 
 export interface Terminal {
   readonly size: TerminalSize | undefined
@@ -33,7 +32,7 @@ export function execProcess(
   return {
     ...rest,
     terminal: terminal !== undefined,
-    ...(size === undefined ? {} : { consoleSize: { height: size.rows, width: size.columns } }),
+    ...(size === undefined ? {} : { consoleSize: { height: size.height, width: size.width } }),
     ...(capabilities === undefined
       ? {}
       : { capabilities: { ...capabilities, inheritable: [...(capabilities.ambient ?? [])] } }),
@@ -74,13 +73,6 @@ export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
   if (cwd === undefined) return
   if (!cwd.startsWith('/')) throw invalid('cwd', `the working directory must be an absolute path, got ${cwd}`)
   checkText(cwd, 'cwd')
-}
-
-export function checkTerminalSize({ columns, rows }: TerminalSize): void {
-  for (const [field, value] of Object.entries({ columns, rows })) {
-    if (Number.isInteger(value) && value >= 1 && value <= sizeMax) continue
-    throw invalid(`size.${field}`, `${field} must be a whole number from 1 to ${sizeMax}, got ${value}`)
-  }
 }
 
 function checkText(text: string, field: string): void {

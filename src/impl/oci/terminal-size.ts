@@ -8,7 +8,7 @@
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isOciError, OciError } from '../../errors/index.ts'
-import type { TerminalSize } from '../attach-port.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import { sendControlLine } from './control-fifo.ts'
 import { waitUntil } from './waiting.ts'
 
@@ -40,7 +40,8 @@ export class TerminalSizes {
    * what a dead monitor's FIFO makes of it (control-fifo.ts).
    */
   async set({ width, height }: TerminalSize): Promise<void> {
-    this.#wanted = { width: side(width, 'width'), height: side(height, 'height') }
+    checkTerminalSize({ width, height })
+    this.#wanted = { width, height }
     this.#setting ??= this.#setAll()
     await this.#setting
   }
@@ -86,8 +87,12 @@ export class TerminalSizes {
   }
 }
 
-function side(characters: number, field: 'width' | 'height'): number {
-  if (Number.isInteger(characters) && characters >= 0 && characters <= sideMax) return characters
-  const message = `a terminal's ${field} must be a whole number from 0 to ${sideMax}, got ${characters}`
-  throw new OciError('ERR_INVALID_ARGUMENT', message, { field })
+/** Throws ERR_INVALID_ARGUMENT with the field, which stands in `within` if that is given. */
+export function checkTerminalSize({ width, height }: TerminalSize, within?: string): void {
+  for (const [side, characters] of Object.entries({ width, height })) {
+    if (Number.isInteger(characters) && characters >= 0 && characters <= sideMax) continue
+    const message = `a terminal's ${side} must be a whole number from 0 to ${sideMax}, got ${characters}`
+    const field = within === undefined ? side : `${within}.${side}`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { field })
+  }
 }
