@@ -3,6 +3,7 @@
  * Parts that no configured handler needs are not opened: a runtime of simulated containers touches no file and spawns
  * nothing.
  */
+import { containedPolicy, type MonitorPolicyOf } from './actors/monitor-policy.ts'
 import { Registry } from './actors/registry.ts'
 import { openExitEvents } from './actors/exit-events.ts'
 import { systemClock, type Clock } from './surroundings/clock.ts'
@@ -42,6 +43,8 @@ export interface RuntimeOptions {
   readonly launcherPath?: string
   /** Where states are kept. Default: the configuration's `stateDir`. */
   readonly stateDirectory?: StateDirectory
+  /** Decides what becomes of a container whose monitor has died. Default: it is kept. */
+  readonly onMonitorLost?: MonitorPolicyOf
   /** Times within which effects must be done; see {@link ContainerLimits}. */
   readonly limits?: Partial<ContainerLimits>
 }
@@ -79,6 +82,7 @@ export async function composeRuntime(config: Config, options: RuntimeOptions): P
         logTransitions(logger, containerId, event)
         events.publish(containerId, event)
       },
+      onMonitorLost: containedPolicy(options.onMonitorLost, logger),
       onEnded: (container: Container) => {
         if (store.get(container.id) === container) store.delete(container.id)
       },

@@ -4,6 +4,7 @@
  * Deliberately not here: anything that acts. A container knows no actor, no process and no file; the registry binds a
  * read-only view of the machine's state to it, and verbs are the Runtime's.
  */
+import { absolutePath, date, flag, metadata, stringMap, text, validId } from './container-fields.ts'
 import { OciError } from './errors/index.ts'
 import type { OciIdMapping, OciSpec } from './bundle/oci-spec.ts'
 import { defaultStopSignal, signalName, signalNumberOr } from './signals.ts'
@@ -153,8 +154,19 @@ export interface ContainerView {
   /** When the phase was entered. */
   readonly since: Timestamp
   readonly waitingFor: string | undefined
+  readonly execs: readonly ExecInfo[]
   /** True while the init process named by `state.pid` is the one we started. */
   ownsProcess(): boolean
+}
+
+/** A command that runs in a container, and that `startExec` has started. */
+export interface ExecInfo {
+  readonly id: string
+  /** Of the command, in the host's pid namespace. */
+  readonly pid: number
+  readonly argv: readonly string[]
+  readonly tty: boolean
+  readonly started: Timestamp
 }
 
 /**
@@ -341,6 +353,11 @@ export class Container {
     return this.#view?.waitingFor
   }
 
+  /** The commands that `startExec` has started in it and that have not ended, the oldest first. */
+  get execs(): readonly ExecInfo[] {
+    return this.#view?.execs ?? []
+  }
+
   /** True once the container has been created. Parity: Created. */
   get created(): boolean {
     return this.#created || this.state.created !== undefined
@@ -389,21 +406,6 @@ export class Container {
   }
 }
 
-/** True for a legal container id. */
-export function isContainerId(id: unknown): id is string {
-  return typeof id === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id)
-}
-
-/** `id` if it is a legal container id, else ERR_INVALID_ARGUMENT. */
-export function validId(id: string): string {
-  if (isContainerId(id)) return id
-  throw malformed(
-    'id',
-    id,
-    'must be 1 to 128 characters of A-Z a-z 0-9 _ . - and begin with a letter or digit',
-  )
-}
-
 function initialState(container: Container): ContainerState {
   return {
     ociVersion: '1.0.2',
@@ -421,82 +423,6 @@ function initialState(container: Container): ContainerState {
     exit: undefined,
     durable: true,
   }
-}
-
-/** Linux's PATH_MAX, without the final NUL. */
-const pathMaxBytes = 4095
-
-function absolutePath(field: string, path: string): string {
-  const legal = isText(path) && path.startsWith('/') && !path.split('/').includes('..')
-  if (!legal) throw malformed(field, path, "must be an absolute path without '..'")
-  if (Buffer.byteLength(path) > pathMaxBytes)
-    throw malformed(field, undefined, `must have at most ${pathMaxBytes} bytes`)
-  return path.length > 1 && path.endsWith('/') ? path.slice(0, lengthWithoutSlashes(path)) : path
-}
-
-function lengthWithoutSlashes(path: string): number {
-  let length = path.length
-  while (length > 1 && path[length - 1] === '/') length--
-  return length
-}
-
-/** Values end up in argument vectors, where a NUL ends them early. */
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && !value.includes('\0')
-}
-
-function text(field: string, value: string | undefined): string | undefined {
-  if (value === undefined || isText(value)) return value
-  throw malformed(field, value, 'must be a string without NUL')
-}
-
-function flag(field: string, value: boolean | undefined): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? false
-  throw malformed(field, value, 'must be a boolean')
-}
-
-/** A copy: a Date can be changed by whoever holds it. */
-function date(field: string, value: Date): Date {
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return new Date(value)
-  throw malformed(field, undefined, 'must be a valid Date')
-}
-
-function metadata(value: ContainerMetadata | undefined): ContainerMetadata | undefined {
-  if (value === undefined) return undefined
-  const { name, attempt } = value
-  if (!isText(name)) throw malformed('metadata.name', name, 'must be a string without NUL')
-  if (!Number.isSafeInteger(attempt) || attempt < 0) {
-    throw malformed('metadata.attempt', attempt, 'must be a whole number, 0 or more')
-  }
-  return Object.freeze({ name, attempt })
-}
-
-const stringMapMaxBytes = 262_144
-
-function stringMap(
-  field: string,
-  map: Readonly<Record<string, string>> | undefined,
-): Readonly<Record<string, string>> {
-  const entries = Object.entries(map ?? {})
-  let bytes = 0
-  for (const [key, value] of entries) {
-    if (!isText(key) || key === '')
-      throw malformed(field, key, 'must have names that are not empty and without NUL')
-    if (!isText(value)) throw malformed(`${field}.${key}`, value, 'must be a string without NUL')
-    bytes += Buffer.byteLength(key) + Buffer.byteLength(value)
-  }
-  if (bytes > stringMapMaxBytes)
-    throw malformed(field, undefined, `must have at most ${stringMapMaxBytes} bytes`)
-  return Object.freeze(Object.fromEntries(entries))
-}
-
-function malformed(field: string, value: unknown, rule: string): OciError {
-  const shown = value === undefined ? '' : ` ${shortened(value)}`
-  return new OciError('ERR_INVALID_ARGUMENT', `${field}${shown} ${rule}`, { field })
-}
-
-function shortened(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 200)) : `of type ${typeof value}`
 }
 
 function messageOf(error: unknown): string {

@@ -1,10 +1,18 @@
 /** The public names, listed one by one. */
 export { Runtime, type CallOptions, type ExecSyncOptions } from './runtime.ts'
-export { ExecSyncError, type ExecSyncResult, type ExecUser } from './impl/exec-port.ts'
+export {
+  ExecSyncError,
+  type ExecExit,
+  type ExecSyncResult,
+  type ExecUser,
+  type OnDisconnect,
+} from './impl/exec-port.ts'
 export type { AttachEnd, AttachOptions, AttachSession } from './impl/attach-port.ts'
 export type { TerminalSize } from './impl/terminal-size.ts'
-export type { RuntimeFacade } from './runtime-facade.ts'
+export type { ExecProcess, ExecProcessOptions, ExecStreamOptions } from './runtime/exec-process.ts'
+export type { RuntimeFacade } from './runtime/facade.ts'
 export type { ImplementationFactory, RuntimeOptions } from './compose.ts'
+export type { MonitorPolicy, MonitorPolicyOf } from './actors/monitor-policy.ts'
 export {
   Container,
   containerPhases,
@@ -14,6 +22,7 @@ export {
   type ContainerState,
   type ContainerStatus,
   type ContainerVolume,
+  type ExecInfo,
   type ExitStatus,
   type IdMappings,
   type Timestamp,
@@ -72,6 +81,7 @@ export type {
   EventCursor,
   EventFilter,
   EventsOptions,
+  ExecEvent,
   PhaseEvent,
   SupervisorEvent,
 } from './observe/events.ts'

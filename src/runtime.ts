@@ -13,6 +13,7 @@ import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
 import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
 import type { Container, ExitStatus } from './container.ts'
 import { inContext, OciError, toOciError } from './errors/index.ts'
+import type { ExecExit } from './impl/exec-port.ts'
 import type {
   AttachOptions,
   AttachSession,
@@ -25,7 +26,14 @@ import { defaultContainerLimits, timerDelayMaxMs, type ContainerLimits } from '.
 import type { StopCommand, Verb } from './machines/events.ts'
 import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
 import type { OciLinuxResources } from './bundle/oci-spec.ts'
-import { createRuntimeFacade, type RuntimeFacade } from './runtime-facade.ts'
+import {
+  execProcessOf,
+  execRequestOf,
+  type ExecProcess,
+  type ExecProcessOptions,
+} from './runtime/exec-process.ts'
+import { createRuntimeFacade, type RuntimeFacade } from './runtime/facade.ts'
+import { checkStopTimeout, closedError, execTimeoutMs, malformed, notFound } from './runtime/refusals.ts'
 import { parseSignal } from './signals.ts'
 import type { ContainerStore } from './store/container-store.ts'
 
@@ -142,7 +150,7 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'stopContainer', options)
-    checkTimeout(timeoutSeconds, 'stopContainer', container.id)
+    checkStopTimeout(timeoutSeconds, 'stopContainer', container.id)
     const timeoutMs = timeoutSeconds * 1000
     await this.#command(actor, 'stop', { type: 'container.stop', timeoutMs, ...this.#now() }, options)
   }
@@ -167,7 +175,7 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'signalContainer', options)
-    await this.#answer(actor.signal(parseSignal(signal)), options, container)
+    await this.#answer(actor.side.signal(parseSignal(signal)), options, container)
   }
 
   /**
@@ -183,15 +191,40 @@ export class Runtime implements AsyncDisposable {
     timeoutSeconds = 0,
     options: ExecSyncOptions = {},
   ): Promise<ExecSyncResult> {
-    const operation = 'execSyncContainer'
-    const actor = this.#actor(container, operation, options)
-    if (typeof timeoutSeconds !== 'number' || Number.isNaN(timeoutSeconds)) {
-      const message = `timeoutSeconds is ${typeof timeoutSeconds}; it must be a number of seconds, 0 for no limit`
-      throw malformed('timeoutSeconds', message, operation, container.id)
-    }
+    const actor = this.#actor(container, 'execSyncContainer', options)
+    const timeoutMs = execTimeoutMs(timeoutSeconds, container.id)
     const { signal = new AbortController().signal, ...request } = options
-    const timeoutMs = timeoutSeconds > 0 && timeoutSeconds < Infinity ? timeoutSeconds * 1000 : undefined
-    return this.#keepAlive.during(actor.execSync({ ...request, argv: command, timeoutMs }, signal))
+    return this.#keepAlive.during(actor.side.execSync({ ...request, argv: command, timeoutMs }, signal))
+  }
+
+  /**
+   * Starts `command` in the container and resolves once it runs; its streams are tied to those in `options`, with
+   * backpressure. Listed in `container.execs` until it ends, which it does with its container at the latest. An aborted
+   * `signal` ends it as `onDisconnect` says. Rejects as {@link execSyncContainer}.
+   */
+  async startExec(
+    container: Container,
+    command: readonly string[],
+    options: ExecProcessOptions & CallOptions = {},
+  ): Promise<ExecProcess> {
+    const actor = this.#actor(container, 'startExec', options)
+    const { signal = new AbortController().signal, ...rest } = options
+    const request = execRequestOf(command, rest, container.id)
+    const started = await this.#keepAlive.during(actor.side.startExec(request, signal))
+    return execProcessOf(started, rest, this.#parts.clock)
+  }
+
+  /**
+   * {@link startExec} to the end: resolves with how the command ended, once its output is written to the streams in
+   * `options`. A code other than 0 never throws. Parity: ExecContainer.
+   */
+  async execContainer(
+    container: Container,
+    command: readonly string[],
+    options: ExecProcessOptions & CallOptions = {},
+  ): Promise<ExecExit> {
+    const { exited } = await this.startExec(container, command, options)
+    return this.#keepAlive.during(exited)
   }
 
   /**
@@ -206,7 +239,7 @@ export class Runtime implements AsyncDisposable {
   ): Promise<AttachSession> {
     const actor = this.#actor(container, 'attachContainer', options)
     const { signal = new AbortController().signal } = options
-    return this.#keepAlive.during(actor.attach(request, signal))
+    return this.#keepAlive.during(actor.side.attach(request, signal))
   }
 
   /**
@@ -221,7 +254,7 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'portForwardContainer', options)
-    await this.#keepAlive.during(actor.portForward({ port, stream }, options.signal))
+    await this.#keepAlive.during(actor.side.portForward({ port, stream }, options.signal))
   }
 
   /**
@@ -230,7 +263,7 @@ export class Runtime implements AsyncDisposable {
    */
   async reopenContainerLog(container: Container, options: CallOptions = {}): Promise<void> {
     const actor = this.#actor(container, 'reopenContainerLog', options)
-    await this.#answer(actor.reopenLog(), options, container)
+    await this.#answer(actor.side.reopenLog(), options, container)
   }
 
   /**
@@ -244,7 +277,7 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'updateContainer', options)
-    await this.#answer(actor.update(resources), options, container)
+    await this.#answer(actor.side.update(resources), options, container)
   }
 
   /**
@@ -253,7 +286,7 @@ export class Runtime implements AsyncDisposable {
    */
   async containerStats(container: Container, options: CallOptions = {}): Promise<ContainerStats> {
     const actor = this.#actor(container, 'containerStats', options)
-    return this.#answer(actor.stats(), options, container)
+    return this.#answer(actor.side.stats(), options, container)
   }
 
   /**
@@ -339,7 +372,7 @@ export class Runtime implements AsyncDisposable {
   async shutdown({ timeoutSeconds = 10 }: { readonly timeoutSeconds?: number } = {}): Promise<void> {
     const operation = 'shutdown'
     this.#assertOpen(operation)
-    checkTimeout(timeoutSeconds, operation)
+    checkStopTimeout(timeoutSeconds, operation)
     this.#shuttingDown = true
     const living = this.#parts.registry.actors.filter((actor) => actor.mayRun)
     const stops = await Promise.allSettled(
@@ -438,23 +471,4 @@ export class Runtime implements AsyncDisposable {
   #assertOpen(operation: string): void {
     if (this.#closing !== undefined) throw closedError('closed', operation)
   }
-}
-
-function closedError(state: string, operation: string): OciError {
-  return new OciError('ERR_CLOSED', `the runtime is ${state}`, { operation })
-}
-
-function malformed(field: string, message: string, operation: string, containerId?: string): OciError {
-  return new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field })
-}
-
-function checkTimeout(timeoutSeconds: unknown, operation: string, containerId?: string): void {
-  if (typeof timeoutSeconds === 'number' && !Number.isNaN(timeoutSeconds)) return
-  const message = `timeoutSeconds is ${String(timeoutSeconds)}; it must be a number, ≤ 0 to kill at once or Infinity to never kill`
-  throw malformed('timeoutSeconds', message, operation, containerId)
-}
-
-function notFound(container: Container, operation: string): OciError {
-  const message = `container ${container.id} is not registered with this runtime; createContainer registers it`
-  return new OciError('ERR_NOT_FOUND', message, { containerId: container.id, operation })
 }

@@ -1,12 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  Container,
-  isContainerId,
-  validId,
-  type ContainerOptions,
-  type ContainerView,
-} from '../src/container.ts'
+import { Container, type ContainerOptions, type ContainerView } from '../src/container.ts'
+import { isContainerId, validId } from '../src/container-fields.ts'
 import type { OciSpec } from '../src/bundle/oci-spec.ts'
 
 const minimal: ContainerOptions = { id: 'c1', bundlePath: '/b' }
@@ -21,6 +16,7 @@ function viewOf(container: Container, changes: Partial<ContainerView> = {}): Con
     phase: 'running',
     since: '2024-05-06T07:08:10Z',
     waitingFor: undefined,
+    execs: [],
     ownsProcess: () => true,
     ...changes,
   }

@@ -36,6 +36,10 @@ function eventText(event: ContainerEvent): string | undefined {
       return `does not die after ${event.killAttempts} KILLs`
     case 'monitorLost':
       return 'its monitor died'
+    case 'execStarted':
+      return `command ${event.execId} started, pid ${event.pid}`
+    case 'execExited':
+      return `command ${event.execId} ended: ${event.exit.kind === 'code' ? event.exit.code : event.exit.why}`
     case 'started':
     case 'paused':
     case 'resumed':

@@ -5,11 +5,13 @@ import type { Verb } from '../machines/events.ts'
 import { permittedCommands, type MachineSnapshot } from './start-actor.ts'
 
 /** Verbs that leave the container's state as it is, and are none of its machine's business but for the permission. */
-export type SideVerb = 'signal' | 'update' | 'stats' | 'execSync' | 'attach' | 'reopenLog' | 'portForward'
+export type SideVerb =
+  'signal' | 'update' | 'stats' | 'execSync' | 'startExec' | 'attach' | 'reopenLog' | 'portForward'
 
 /** The public name of a verb. */
 function operationOf(verb: Verb | SideVerb): string {
   if (verb === 'stats') return 'containerStats'
+  if (verb === 'startExec') return verb
   return verb === 'reopenLog' ? 'reopenContainerLog' : `${verb}Container`
 }
 
@@ -38,6 +40,11 @@ export function unsupportedError(containerId: string, operation: string): OciErr
 
 export function deletedError(containerId: string): OciError {
   return new OciError('ERR_NOT_FOUND', `container ${containerId} is deleted`, { containerId })
+}
+
+/** Why what was connected with a container ends. */
+export function overError(containerId: string): OciError {
+  return new OciError('ERR_NOT_RUNNING', `container ${containerId} has ended`, { containerId })
 }
 
 export function neverRanError(containerId: string): OciError {

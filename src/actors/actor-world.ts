@@ -1,6 +1,7 @@
 /** What a container's actor is given, and what it tells. */
 import type { Clock } from '../surroundings/clock.ts'
 import type { Container, ContainerPhase } from '../container.ts'
+import type { ExecExit } from '../impl/exec-port.ts'
 import type { RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerMachine } from '../machines/container.machine.ts'
@@ -10,6 +11,7 @@ import type { ContainerCommand, LifecycleEvent } from '../machines/events.ts'
 import type { StateDirectory } from '../store/state-directory.ts'
 import type { ContainerActor } from './container.actor.ts'
 import type { Lanes } from './lanes.ts'
+import type { MonitorPolicyOf } from './monitor-policy.ts'
 import type { MonitorProbe } from './monitor-probe.ts'
 
 /** A change of phase, as observers see it. */
@@ -20,6 +22,14 @@ export interface PhaseChange {
   /** How long the phase before lasted. */
   readonly inPhaseMs: number
 }
+
+/**
+ * What happens to a command that was started in a container. Commands of `execSync` are not told of: probes would drown
+ * everything else.
+ */
+export type ExecChange =
+  | { readonly type: 'execStarted'; readonly execId: string; readonly pid: number }
+  | { readonly type: 'execExited'; readonly execId: string; readonly exit: ExecExit }
 
 /** What every container's actor shares. */
 export interface ActorWorld {
@@ -33,7 +43,9 @@ export interface ActorWorld {
   /** Of this host, undefined where there is none. */
   readonly bootId: string | undefined
   /** Never throws. */
-  publish(containerId: string, event: LifecycleEvent | PhaseChange): void
+  readonly onMonitorLost: MonitorPolicyOf
+  /** Never throws. */
+  publish(containerId: string, event: LifecycleEvent | PhaseChange | ExecChange): void
   /** The container is deleted: its id is free. Never throws. */
   ended(actor: ContainerActor): void
 }

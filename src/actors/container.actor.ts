@@ -4,53 +4,35 @@
  * Order of a step: what the machine emitted is held until its new state is visible, then published; the state is put on
  * its way to the disk; replies of success wait until it is there.
  */
-import { withLimit } from '../surroundings/abort.ts'
 import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type {
   Container,
   ContainerPhase,
   ContainerState,
   ContainerView,
+  ExecInfo,
   ExitStatus,
   Timestamp,
 } from '../container.ts'
 import { toOciError, type OciError } from '../errors/index.ts'
 import { processState, schedulingState } from '../impl/process-identity.ts'
-import type {
-  AttachOptions,
-  AttachSession,
-  ContainerStats,
-  Created,
-  EffectOptions,
-  ExecSyncRequest,
-  ExecSyncResult,
-  ExitFact,
-  PortForwardRequest,
-  ProcessIdentity,
-  RuntimeImpl,
-} from '../impl/runtime-impl.ts'
+import type { Created, ExitFact, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import { phaseOf } from '../machines/phase.ts'
-import type { OciLinuxResources } from '../bundle/oci-spec.ts'
-import {
-  deletedError,
-  neverRanError,
-  sideTimeoutError,
-  unsupportedError,
-  wrongStatusError,
-  type SideVerb,
-} from './actor-errors.ts'
-import type { ActorWorld, Command, ContainerActorOptions } from './actor-world.ts'
+import { deletedError, neverRanError, overError, wrongStatusError, type SideVerb } from './actor-errors.ts'
+import type { ActorWorld, Command, ContainerActorOptions, ExecChange } from './actor-world.ts'
 import { ContainerDisk } from './container-disk.ts'
 import { containerStateOf, stateRecordOf, type ContainerFacts } from './container-view.ts'
-import { RunningEffects, type EffectScope } from './effects.ts'
+import type { EffectScope } from './effects.ts'
 import { LivingMachine } from './living-machine.ts'
 import { isFrozen, look, Looks, type LookScope } from './look.ts'
 import { ProcessWatch } from './process-watch.ts'
 import { successionOf, witnessOf, type Succession } from './rebuild.ts'
 import { Requests } from './requests.ts'
+import { RunningEffects } from './running-effects.ts'
+import { SideVerbs, type SideScope } from './side-verbs.ts'
 import type { MachineSnapshot } from './start-actor.ts'
 import { buryContainer } from './tombstone.ts'
 import { Waiters } from './waiters.ts'
@@ -58,14 +40,14 @@ import { waitingForOf } from './waiting-for.ts'
 
 /** What the container ended with is known and recorded, or it never ran. */
 const isOver: ReadonlySet<ContainerPhase> = new Set(['failed', 'stopped', 'deleting', 'deleted'])
-/** Also in the grace of a stop, where a preStop hook may need it; not once killing has begun. */
-const permitsExec: ReadonlySet<ContainerPhase> = new Set(['running', 'stopping.signalling', 'stopping.grace'])
 const isStopping = (phase: ContainerPhase): boolean => phase.startsWith('stopping.')
 
-export class ContainerActor implements ContainerView, EffectScope, LookScope {
+export class ContainerActor implements ContainerView, EffectScope, LookScope, SideScope {
   readonly container: Container
   readonly impl: RuntimeImpl
   readonly effects = new RunningEffects()
+  /** The verbs beside its life. */
+  readonly side: SideVerbs
   readonly #world: ActorWorld
   readonly #options: ContainerActorOptions
   readonly #facts: ContainerFacts
@@ -92,6 +74,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
     this.#since = timestampOf(clock)
     this.#phaseSinceMs = clock.now()
     this.#waiters = new Waiters(container.id)
+    this.side = new SideVerbs(this)
     // A spec is copied at every look, so it is looked at once.
     const ociVersion = container.spec?.ociVersion ?? '1.0.2'
     this.#facts = { container, ociVersion, handler, runtimeRoot, bootId: world.bootId }
@@ -114,7 +97,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
       minds: () =>
         this.#over === undefined && !isOver.has(this.#phase) && this.#context.reported === undefined,
       onMonitorLost: () => {
-        this.fact({ type: 'monitor.lost', at: timestampOf(clock) })
+        this.#monitorLost()
       },
       onInitGone: () => {
         this.fact({ type: 'process.gone', at: timestampOf(clock) })
@@ -167,6 +150,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
     return waitingForOf(this.#phase, phaseMs, () => this.#schedulingState())
   }
 
+  get execs(): readonly ExecInfo[] {
+    return this.side.execs
+  }
+
   ownsProcess(): boolean {
     const { init } = this
     if (init === undefined) return false
@@ -209,106 +196,9 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
     return this.#requests.idle()
   }
 
-  /** Sends a signal to the init process. */
-  async signal(signal: number): Promise<void> {
-    await this.#limited('signal', this.limits.signalTimeoutMs, (effect) => {
-      const { init } = this
-      if (!this.isLive || init === undefined) throw this.#wrongStatus('signal')
-      return this.impl.signal(this.container, init, signal, effect)
-    })
-  }
-
-  /** Changes limits of the living container. */
-  async update(resources: OciLinuxResources): Promise<void> {
-    await this.#limited('update', this.limits.updateTimeoutMs, (effect) => {
-      if (this.impl.update === undefined) throw unsupportedError(this.container.id, 'updateContainer')
-      if (!this.isLive) throw this.#wrongStatus('update')
-      return this.impl.update(this.container, resources, effect)
-    })
-  }
-
-  /** A sample of what the container uses; also of one that has ended, until it is deleted. */
-  async stats(): Promise<ContainerStats> {
-    return this.#limited('stats', this.limits.observeTimeoutMs, (effect) => {
-      if (this.impl.stats === undefined) throw unsupportedError(this.container.id, 'containerStats')
-      return this.impl.stats(this.container, effect)
-    })
-  }
-
-  /** Runs a command in the container to its end. Admitted and registered in one turn: none begins once killing has begun. */
-  async execSync(request: ExecSyncRequest, signal: AbortSignal): Promise<ExecSyncResult> {
-    await this.#answering()
-    const { execs } = this.impl
-    if (execs === undefined) throw unsupportedError(this.container.id, 'execSyncContainer')
-    if (!permitsExec.has(this.#phase)) throw this.#wrongStatus('execSync')
-    return execs.execSync(this.container, request, { signal })
-  }
-
-  /** Joins a client to the container's streams. */
-  async attach(request: AttachOptions, signal: AbortSignal): Promise<AttachSession> {
-    await this.#answering()
-    if (this.impl.attach === undefined) throw unsupportedError(this.container.id, 'attachContainer')
-    if (!this.isLive) throw this.#wrongStatus('attach')
-    return this.impl.attach(this.container, request, { signal })
-  }
-
-  /** Has the monitor write to a new log file; also while the container is being stopped. */
-  async reopenLog(): Promise<void> {
-    await this.#limited('reopenLog', this.limits.updateTimeoutMs, (effect) => {
-      const { streams } = this.impl
-      if (streams === undefined) throw unsupportedError(this.container.id, 'reopenContainerLog')
-      if (!this.isLive) throw this.#wrongStatus('reopenLog')
-      return streams.reopenLog(this.container, effect)
-    })
-  }
-
-  /** Connects a stream with a port inside the container, until either ends or the container does. */
-  async portForward(request: PortForwardRequest, aborted: AbortSignal | undefined): Promise<void> {
-    await this.#answering()
-    const { streams } = this.impl
-    const { init } = this
-    if (streams === undefined) throw unsupportedError(this.container.id, 'portForwardContainer')
-    if (!this.isLive || init === undefined) throw this.#wrongStatus('portForward')
-    const lasts = new AbortController()
-    const end = (): void => {
-      lasts.abort(aborted?.reason)
-    }
-    aborted?.addEventListener('abort', end, { once: true })
-    if (aborted?.aborted === true) end()
-    // A client that never ends would keep the connection, and with it the network namespace, beyond the container.
-    const isGone = (): true | undefined =>
-      isOver.has(this.#phase) || this.#over !== undefined ? true : undefined
-    void this.#waiters.until(isGone, lasts.signal).then(end, () => undefined)
-    try {
-      await streams.portForward(this.container, init, request, { signal: lasts.signal })
-    } finally {
-      aborted?.removeEventListener('abort', end)
-      end()
-    }
-  }
-
-  async #answering(): Promise<void> {
-    if (this.#machine.isRebuilding) await this.#machine.ready()
-    if (this.#over !== undefined) throw this.#over
-  }
-
-  /** An effect beside the machine's, which does not change the container's state. */
-  async #limited<T>(
-    verb: SideVerb,
-    limitMs: number,
-    effect: (options: EffectOptions) => Promise<T>,
-  ): Promise<T> {
-    await this.#answering()
-    const timedOut = (): OciError => sideTimeoutError(this.container.id, verb, limitMs)
-    return withLimit({ clock: this.clock, limitMs, timedOut }, (signal) =>
-      effect({ signal, timeoutMs: limitMs }),
-    )
-  }
-
   /** Looks at the world; resolves once what is seen is applied. */
   async refresh(): Promise<void> {
-    if (this.#machine.isRebuilding) await this.#machine.ready()
-    if (this.#over !== undefined) throw this.#over
+    await this.answering()
     await this.#looks.ask()
     await this.#waiters.until(() => {
       if (this.#phase !== 'exiting') return true
@@ -332,13 +222,29 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
 
   /** Ends the machine without touching the container. */
   async close(error: OciError): Promise<void> {
-    this.#watch.stop()
     this.#machine.stop()
     this.#finish(error)
     await this.#disk.close()
   }
 
-  // What its effects and looks need.
+  // What its effects, looks and side verbs need.
+
+  async answering(): Promise<void> {
+    if (this.#machine.isRebuilding) await this.#machine.ready()
+    if (this.#over !== undefined) throw this.#over
+  }
+
+  wrongStatus(verb: Verb | SideVerb): OciError {
+    return wrongStatusError(this.container.id, this.#phase, this.#machine.snapshot, verb)
+  }
+
+  publishExec(event: ExecChange): void {
+    this.#world.publish(this.container.id, event)
+  }
+
+  endExecs(limitMs: number): Promise<boolean> {
+    return this.side.endExecs(limitMs)
+  }
 
   get clock(): Clock {
     return this.#world.clock
@@ -422,10 +328,24 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
   /** Turns to what the new phase needs. Last in the step: what an implementation throws here must lose nothing. */
   #attend(phase: ContainerPhase): void {
     this.impl.exits.urgent(this.container.id, isStopping(phase) || phase === 'exiting')
-    if (isOver.has(phase)) this.#watch.stop()
+    if (isOver.has(phase)) this.#leave(overError(this.container.id))
     // A process of the host may end while its monitor is mute; one of another world is that world's to report.
     const mayEndUnseen = this.impl.processState === undefined && this.isLive
     if (isStopping(phase) || mayEndUnseen) this.#watch.init()
+  }
+
+  #monitorLost(): void {
+    const requestedAt = timestampOf(this.clock)
+    this.fact({ type: 'monitor.lost', at: requestedAt })
+    if (!this.isLive || this.#world.onMonitorLost(this.container) === 'keep') return
+    const kill = { type: 'container.stop', timeoutMs: 0, atMs: this.clock.now(), requestedAt } as const
+    this.request('stop', kill).catch((error: unknown) => {
+      // The machine goes on killing; whoever waits for the container's end is told of it.
+      this.logger.warn(
+        { containerId: this.container.id, err: error },
+        'a container without monitor was not killed',
+      )
+    })
   }
 
   #publish(event: LifecycleEvent): void {
@@ -435,7 +355,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
 
   #reply({ requestId, outcome, verb }: Extract<ContainerMachineEmitted, { type: 'replied' }>): void {
     if (outcome.kind === 'failed') this.#requests.fail(requestId, outcome.error)
-    else if (outcome.kind === 'refused') this.#requests.fail(requestId, this.#wrongStatus(verb))
+    else if (outcome.kind === 'refused') this.#requests.fail(requestId, this.wrongStatus(verb))
     else {
       // A disk that refuses or hangs delays nobody for ever: the state says `durable: false`.
       const ready = this.#disk.flush().catch(() => undefined)
@@ -460,7 +380,6 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
   // Its end.
 
   #ended(): void {
-    this.#watch.stop()
     this.#finish(deletedError(this.container.id))
     buryContainer(this, this.#context.error)
     this.#world.ended(this)
@@ -484,8 +403,15 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
     if (startIsNews) this.#publish({ type: 'started' })
   }
 
+  /** Nothing is left to be watched or connected with. */
+  #leave(reason: OciError): void {
+    this.#watch.stop()
+    this.side.disconnect(reason)
+  }
+
   #finish(error: OciError): void {
     this.#over ??= error
+    this.#leave(error)
     this.#requests.rejectAll(error)
     this.#waiters.notify()
   }
@@ -496,9 +422,5 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope {
 
   get #gone(): OciError {
     return this.#over ?? deletedError(this.container.id)
-  }
-
-  #wrongStatus(verb: Verb | SideVerb): OciError {
-    return wrongStatusError(this.container.id, this.#phase, this.#machine.snapshot, verb)
   }
 }

@@ -20,6 +20,7 @@ import type {
   SignalInput,
 } from '../machines/effects.ts'
 import { observe } from './look.ts'
+import type { RunningEffects } from './running-effects.ts'
 
 /** What an effect needs of the container it is for. */
 export interface EffectScope {
@@ -38,37 +39,12 @@ export interface EffectScope {
   created(created: Created): void
   /** Resolves once the state as it is now is on disk. */
   record(): Promise<void>
+  /** Ends the commands in the container. False when some had to be given up. */
+  endExecs(limitMs: number): Promise<boolean>
   /** KILL alone does not end what somebody else has frozen: the machine thaws what it knows to be frozen. Never rejects. */
   lookAtFreezer(): Promise<void>
   /** After the runtime has forgotten the container: its place in the state directory. */
   forget(): Promise<void>
-}
-
-/**
- * The effects of one machine that are under way. XState aborts them when their state is left, but not when the machine
- * dies: then they would go on for nobody.
- */
-export class RunningEffects {
-  readonly #running = new Set<AbortController>()
-
-  async run<T>(signal: AbortSignal, effect: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const controller = new AbortController()
-    const abort = (): void => {
-      controller.abort(signal.reason)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    this.#running.add(controller)
-    try {
-      return await effect(controller.signal)
-    } finally {
-      this.#running.delete(controller)
-      signal.removeEventListener('abort', abort)
-    }
-  }
-
-  abort(reason: OciError): void {
-    for (const controller of this.#running) controller.abort(reason)
-  }
 }
 
 const SIGKILL = 9
@@ -141,13 +117,14 @@ async function create(
 
 /** Gathers what is still to be had of an exit. What cannot be had is logged: the exit itself is never lost for it. */
 async function settle(
-  { impl, container, logger }: EffectScope,
+  scope: EffectScope,
   { reported, exit }: SettleInput,
   signal: AbortSignal,
 ): Promise<ExitStatus> {
+  const { impl, container, logger } = scope
   const { id: containerId } = container
   // The law: commands in the container end before it does, or are given up.
-  if ((await impl.execs?.endAll(containerId, execsEndMs)) === false) {
+  if (!(await scope.endExecs(execsEndMs))) {
     logger.warn({ containerId }, 'a command in the container has not ended with it')
   }
   await impl.killRemaining(container, { signal }).catch((error: unknown) => {

@@ -25,6 +25,7 @@ export interface RegistryOptions {
   readonly logger: Logger
   readonly disk: StateDirectory
   readonly publish: ActorWorld['publish']
+  readonly onMonitorLost: ActorWorld['onMonitorLost']
   /** A container left the registry. */
   readonly onEnded: (container: Container) => void
 }
@@ -41,7 +42,7 @@ export class Registry {
   readonly #connections = new Map<RuntimeImpl, Connection>()
 
   constructor(options: RegistryOptions) {
-    const { clock, logger, disk, publish, onEnded } = options
+    const { clock, logger, disk, publish, onMonitorLost, onEnded } = options
     this.#options = options
     this.#world = {
       machine: bindEffects((id) => this.#actorOf(id)),
@@ -50,6 +51,7 @@ export class Registry {
       disk,
       writeLanes: createLanes(stateWritesMax),
       publish,
+      onMonitorLost,
       bootId: bootIdIfKnown(logger),
       ended: (actor) => {
         this.#remove(actor)

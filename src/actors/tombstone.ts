@@ -17,7 +17,7 @@ export function buryContainer(
 ): void {
   const { container, state, phase, since } = view
   if (state.exit === undefined) errors.set(container, error ?? neverRanError(container.id))
-  container.bindView({ state, phase, since, waitingFor: undefined, ownsProcess: () => false })
+  container.bindView({ state, phase, since, waitingFor: undefined, execs: [], ownsProcess: () => false })
 }
 
 /** How a deleted container ended; undefined for one that is not deleted. Throws what it failed with when it never ran. */

@@ -84,8 +84,14 @@ export interface ExecRequest extends ExecCommand {
 /** How a command ended; never a made-up code. */
 export type ExecExit =
   | { readonly kind: 'code'; readonly code: number }
-  /** Its monitor died before it could tell. */
-  | { readonly kind: 'unknown'; readonly why: 'monitor-lost' }
+  | {
+      readonly kind: 'unknown'
+      /**
+       * `monitor-lost`: its monitor died before it could tell. `given-up`: its container ended, and nothing was heard of
+       * it for two seconds.
+       */
+      readonly why: 'monitor-lost' | 'given-up'
+    }
 
 /** A command that runs. */
 export interface ExecSession {

@@ -1,5 +1,6 @@
 /** What subscribers of a runtime's events see. Everything is plain data but the errors, and frozen. */
-import type { ContainerPhase, Timestamp } from '../container.ts'
+import type { ExecChange, PhaseChange } from '../actors/actor-world.ts'
+import type { Timestamp } from '../container.ts'
 import type { LifecycleEvent } from '../machines/events.ts'
 
 /**
@@ -12,19 +13,17 @@ export interface EventCursor {
 }
 
 /** A change of phase. `inPhaseMs` is how long the container was in `from`. */
-export interface PhaseEvent {
-  readonly type: 'phase'
-  readonly from: ContainerPhase
-  readonly to: ContainerPhase
-  readonly inPhaseMs: number
-}
+export type PhaseEvent = PhaseChange
+
+/** A command that `startExec` runs in a container has started, or ended. */
+export type ExecEvent = ExecChange
 
 /** Something that happened to one container. */
 export type ContainerEvent = {
   readonly cursor: EventCursor
   readonly at: Timestamp
   readonly containerId: string
-} & (LifecycleEvent | PhaseEvent)
+} & (LifecycleEvent | PhaseEvent | ExecEvent)
 
 export type ContainerEventType = ContainerEvent['type']
 

@@ -18,6 +18,7 @@ import type {
   ContainerEvent,
   EventCursor,
   EventsOptions,
+  ExecEvent,
   PhaseEvent,
   SupervisorEvent,
 } from './event-types.ts'
@@ -29,6 +30,7 @@ export type {
   EventCursor,
   EventFilter,
   EventsOptions,
+  ExecEvent,
   PhaseEvent,
   SupervisorEvent,
 } from './event-types.ts'
@@ -102,7 +104,7 @@ export class EventLog {
    * Tells every subscriber, in the order of the calls even where a subscriber reacts by causing another event.
    * Never throws, whatever subscribers do. Ignored once closed.
    */
-  publish(containerId: string, event: LifecycleEvent | PhaseEvent): void {
+  publish(containerId: string, event: LifecycleEvent | PhaseEvent | ExecEvent): void {
     if (this.#closed) return
     this.#seq += 1
     const cursor = Object.freeze(this.#cursorAt(this.#seq))

@@ -1,12 +1,12 @@
 /** One line per event in a container's life, with what an operator greps for: container, from, to, duration. */
-import type { PhaseChange } from '../actors/actor-world.ts'
+import type { ExecChange, PhaseChange } from '../actors/actor-world.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { LifecycleEvent } from '../machines/events.ts'
 
 export function logTransitions(
   logger: Logger,
   containerId: string,
-  event: LifecycleEvent | PhaseChange,
+  event: LifecycleEvent | PhaseChange | ExecChange,
 ): void {
   if (event.type === 'phase') {
     const { from, to, inPhaseMs } = event

@@ -3,7 +3,8 @@
  * before the container is created; what changes stands in `state.json`.
  */
 import { z } from 'zod'
-import { Container, isContainerId, type ContainerOptions } from '../container.ts'
+import { isContainerId } from '../container-fields.ts'
+import { Container, type ContainerOptions } from '../container.ts'
 import { isOciError } from '../errors/index.ts'
 import { readTextFile, writeTextFile } from '../files.ts'
 import type { WriteTextOptions } from '../files.ts'

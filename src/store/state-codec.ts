@@ -11,9 +11,9 @@
  *   container without a code, or with 255, has the unknown exit `legacy`.
  */
 import { z } from 'zod'
+import { isContainerId } from '../container-fields.ts'
 import {
   containerStatuses,
-  isContainerId,
   unknownExitReasons,
   type ContainerState,
   type ExitStatus,

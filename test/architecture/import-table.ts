@@ -14,7 +14,14 @@ export const node = 'node:*'
 export const everything = '*'
 
 /** The words that everybody speaks. */
-const nouns = ['container.ts', 'bundle/oci-spec.ts', 'signals.ts', 'timestamp.ts', 'errors/']
+const nouns = [
+  'container.ts',
+  'container-fields.ts',
+  'bundle/oci-spec.ts',
+  'signals.ts',
+  'timestamp.ts',
+  'errors/',
+]
 /** What everybody is handed instead of taking it from the process. */
 const surroundings = ['surroundings/']
 
@@ -23,7 +30,10 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   'bundle/oci-spec.ts': { imports: ['errors/'] },
   'signals.ts': { imports: ['errors/'] },
   'timestamp.ts': { imports: ['errors/'], types: ['container.ts'] },
-  'container.ts': { imports: ['errors/', 'bundle/oci-spec.ts', 'signals.ts', 'timestamp.ts'] },
+  'container-fields.ts': { imports: ['errors/'], types: ['container.ts'] },
+  'container.ts': {
+    imports: ['errors/', 'container-fields.ts', 'bundle/oci-spec.ts', 'signals.ts', 'timestamp.ts'],
+  },
 
   'surroundings/clock.ts': { imports: ['timestamp.ts'], types: ['container.ts'] },
   'surroundings/logger.ts': { imports: ['pino'] },
@@ -54,6 +64,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'node:fs/promises',
       'node:path',
     ],
+    types: ['impl/exec-port.ts'],
   },
 
   // Implementations never see machines or actors.
@@ -121,7 +132,11 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   // What makes one thing of all the parts. runtime.ts is its front, which only index.ts shows to the world.
   'compose.ts': { imports: [everything, node] },
   'runtime.ts': { imports: [everything, node] },
-  'runtime-facade.ts': { imports: nouns, types: ['runtime.ts', 'impl/runtime-impl.ts', node] },
+  // Parts of its front.
+  'runtime/': {
+    imports: [...nouns, 'impl/exec-port.ts', node],
+    types: [...surroundings, 'bundle/oci-spec.ts', 'runtime.ts', 'actors/', 'impl/'],
+  },
   'testing.ts': { imports: [everything] },
   'index.ts': { imports: [everything, node, 'runtime.ts'] },
 }

@@ -11,6 +11,7 @@ import {
   type ContainerOptions,
   type ContainerStore,
   type Logger,
+  type MonitorPolicyOf,
   type OciError,
   type RuntimeImpl,
   type StateDirectory,
@@ -22,6 +23,7 @@ export interface StageOptions {
   readonly limits?: Partial<ContainerLimits>
   readonly store?: ContainerStore
   readonly logger?: Logger
+  readonly onMonitorLost?: MonitorPolicyOf
   /** Puts something between the runtime and the simulated one. */
   readonly wrap?: (sim: SimulatedRuntime) => RuntimeImpl
   readonly killsFrozen?: boolean

@@ -141,6 +141,7 @@ describe('fromDisk', () => {
       phase: 'creating',
       since: '2024-05-06T07:08:09Z',
       waitingFor: undefined,
+      execs: [],
       ownsProcess: () => false,
     })
     await expect(fromDisk(container)).rejects.toMatchObject({

@@ -3,7 +3,7 @@
  * buffered; the evidence stays in the world until it is discarded, and another supervisor hears of it again.
  */
 import { Observable, Subject } from 'rxjs'
-import { validId } from '../../container.ts'
+import { validId } from '../../container-fields.ts'
 import { OciError } from '../../errors/index.ts'
 import type { ExitFact, ExitSource } from '../runtime-impl.ts'
 import type { SimulatedWorld } from './simulated-world.ts'

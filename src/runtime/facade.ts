@@ -1,9 +1,10 @@
 /** The seed's RuntimeImpl: the verbs of one container. */
 import type { Duplex } from 'node:stream'
-import type { Container } from './container.ts'
-import type { AttachOptions, AttachSession, ContainerStats, ExecSyncResult } from './impl/runtime-impl.ts'
-import type { OciLinuxResources } from './bundle/oci-spec.ts'
-import type { CallOptions, ExecSyncOptions, Runtime } from './runtime.ts'
+import type { Container } from '../container.ts'
+import type { ExecExit } from '../impl/exec-port.ts'
+import type { AttachOptions, AttachSession, ContainerStats, ExecSyncResult } from '../impl/runtime-impl.ts'
+import type { OciLinuxResources } from '../bundle/oci-spec.ts'
+import type { CallOptions, ExecSyncOptions, Runtime } from '../runtime.ts'
 
 /** Verbs with the container filled in. Parity: the seed's RuntimeImpl interface, whose methods all take it. */
 export interface RuntimeFacade {
@@ -18,6 +19,10 @@ export interface RuntimeFacade {
     timeoutSeconds?: number,
     options?: ExecSyncOptions,
   ): Promise<ExecSyncResult>
+  execContainer(
+    command: readonly string[],
+    options?: Parameters<Runtime['execContainer']>[2],
+  ): Promise<ExecExit>
   attachContainer(request: AttachOptions, options?: CallOptions): Promise<AttachSession>
   portForwardContainer(port: number, stream: Duplex, options?: CallOptions): Promise<void>
   reopenContainerLog(options?: CallOptions): Promise<void>
@@ -37,6 +42,7 @@ export function createRuntimeFacade(runtime: Runtime, container: Container): Run
     updateContainer: (resources, options) => runtime.updateContainer(container, resources, options),
     execSyncContainer: (command, timeoutSeconds, options) =>
       runtime.execSyncContainer(container, command, timeoutSeconds, options),
+    execContainer: (command, options) => runtime.execContainer(container, command, options),
     attachContainer: (request, options) => runtime.attachContainer(container, request, options),
     portForwardContainer: (port, stream, options) =>
       runtime.portForwardContainer(container, port, stream, options),

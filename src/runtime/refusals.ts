@@ -1,0 +1,32 @@
+/** What the façade refuses before it asks anybody. */
+import type { Container } from '../container.ts'
+import { OciError } from '../errors/index.ts'
+
+export function closedError(state: string, operation: string): OciError {
+  return new OciError('ERR_CLOSED', `the runtime is ${state}`, { operation })
+}
+
+export function notFound(container: Container, operation: string): OciError {
+  const message = `container ${container.id} is not registered with this runtime; createContainer registers it`
+  return new OciError('ERR_NOT_FOUND', message, { containerId: container.id, operation })
+}
+
+export function malformed(field: string, message: string, operation: string, containerId?: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field })
+}
+
+/** Of a stop: ≤ 0 kills at once, Infinity never kills. */
+export function checkStopTimeout(timeoutSeconds: unknown, operation: string, containerId?: string): void {
+  if (typeof timeoutSeconds === 'number' && !Number.isNaN(timeoutSeconds)) return
+  const message = `timeoutSeconds is ${String(timeoutSeconds)}; it must be a number, ≤ 0 to kill at once or Infinity to never kill`
+  throw malformed('timeoutSeconds', message, operation, containerId)
+}
+
+/** The time limit of a command in milliseconds; undefined: none. */
+export function execTimeoutMs(timeoutSeconds: unknown, containerId: string): number | undefined {
+  if (typeof timeoutSeconds !== 'number' || Number.isNaN(timeoutSeconds)) {
+    const message = `timeoutSeconds is ${typeof timeoutSeconds}; it must be a number of seconds, 0 for no limit`
+    throw malformed('timeoutSeconds', message, 'execSyncContainer', containerId)
+  }
+  return timeoutSeconds > 0 && timeoutSeconds < Infinity ? timeoutSeconds * 1000 : undefined
+}
