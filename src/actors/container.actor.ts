@@ -97,7 +97,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
       minds: () =>
         this.#over === undefined && !isOver.has(this.#phase) && this.#context.reported === undefined,
       onMonitorLost: () => {
-        this.#monitorLost()
+        this.fact({ type: 'monitor.lost', at: timestampOf(clock) })
       },
       onInitGone: () => {
         this.fact({ type: 'process.gone', at: timestampOf(clock) })
@@ -310,6 +310,8 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     this.#waiters.notify()
     if (snapshot.status === 'done') this.#ended()
     else if (this.#phase !== from) this.#attend(this.#phase)
+    if (emitted.some((one) => one.type === 'published' && one.event.type === 'monitorLost'))
+      this.#monitorLost()
   }
 
   #enter(phase: ContainerPhase): void {
@@ -334,11 +336,12 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     if (isStopping(phase) || mayEndUnseen) this.#watch.init()
   }
 
+  /** Last in the step that told of it, whichever way it came to be known. */
   #monitorLost(): void {
-    const requestedAt = timestampOf(this.clock)
-    this.fact({ type: 'monitor.lost', at: requestedAt })
     if (!this.isLive || this.#world.onMonitorLost(this.container) === 'keep') return
-    const kill = { type: 'container.stop', timeoutMs: 0, atMs: this.clock.now(), requestedAt } as const
+    const { clock } = this
+    const requestedAt = timestampOf(clock)
+    const kill = { type: 'container.stop', timeoutMs: 0, atMs: clock.now(), requestedAt } as const
     this.request('stop', kill).catch((error: unknown) => {
       // The machine goes on killing; whoever waits for the container's end is told of it.
       this.logger.warn(
