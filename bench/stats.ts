@@ -52,6 +52,7 @@ async function makeWorld(config: Config): Promise<OciWorld> {
     programs: new Map(),
     untouched: new Set(),
     ours: new WeakSet(),
+    adopted: new WeakMap(),
     unclean: new WeakSet(),
     creating: new Map(),
     syncPipes: new Map(),

@@ -13,6 +13,7 @@ busybox  busybox-static
 socat    socat
 unshare  util-linux
 prlimit  util-linux
+flock    util-linux
 '
 
 # `busybox` has to be a static one: the test containers have no C library.

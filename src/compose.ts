@@ -11,6 +11,7 @@ import { runtimeTypeOci, type Config } from './config/index.ts'
 import type { Container } from './container.ts'
 import { OciError } from './errors/index.ts'
 import { openLauncher } from './impl/launcher/launcher.ts'
+import { lockStateDirectory, type StateLock } from './impl/launcher/state-lock.ts'
 import { ensureOciDirectories } from './impl/oci/directories.ts'
 import { createRuntimeOci } from './impl/oci/runtime-oci.ts'
 import type { RuntimeImpl } from './impl/runtime-impl.ts'
@@ -19,7 +20,7 @@ import { createEventLog, type EventLog } from './observe/events.ts'
 import { logTransitions } from './observe/transition-log.ts'
 import type { ContainerStore } from './store/container-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
-import { openStateDirectory, type StateDirectory } from './store/state-directory.ts'
+import { openStateDirectory, type StateDirectory, type Survivors } from './store/state-directory.ts'
 import type { ContainerLimits } from './machines/delays.ts'
 
 /** Makes the implementation of a runtime type. Called once, when the runtime opens. */
@@ -47,6 +48,11 @@ export interface RuntimeOptions {
   readonly onMonitorLost?: MonitorPolicyOf
   /** Times within which effects must be done; see {@link ContainerLimits}. */
   readonly limits?: Partial<ContainerLimits>
+  /**
+   * Whether `open` takes up the containers of an earlier supervisor before it resolves. Default true. With false they stay
+   * as they are until `recover` is called, and their ids are not free.
+   */
+  readonly recover?: boolean
 }
 
 /** The parts of an open runtime. */
@@ -57,7 +63,10 @@ export interface Parts {
   readonly store: ContainerStore
   readonly events: EventLog
   readonly registry: Registry
+  /** Containers of an earlier supervisor. */
+  readonly survivors: Survivors | undefined
   readonly limits: Partial<ContainerLimits>
+  readonly implementations: readonly RuntimeImpl[]
   implementation(type: string): RuntimeImpl
   /** Closes the parts in the reverse order of their making. */
   close(error: OciError): Promise<void>
@@ -71,13 +80,15 @@ export async function composeRuntime(config: Config, options: RuntimeOptions): P
   const closers: (() => Promise<void>)[] = []
   const closeAll = (): Promise<void> => closeInTurn(closers.splice(0).toReversed(), logger)
   try {
-    const implementations = await openImplementations({ config, options, logger, clock, closers })
+    const lock = await lockIfOnDisk({ config, options, logger, closers })
+    const directory = options.stateDirectory ?? (await openStateDirectory(config.stateDir, config))
+    const implementations = await openImplementations({ config, options, logger, clock, closers, lock })
     const events = createEventLog({ clock, logger })
     closers.push(async () => events.close())
     const registry = new Registry({
       clock,
       logger,
-      disk: options.stateDirectory ?? (await openStateDirectory(config.stateDir)),
+      disk: directory,
       publish: (containerId, event) => {
         logTransitions(logger, containerId, event)
         events.publish(containerId, event)
@@ -94,7 +105,9 @@ export async function composeRuntime(config: Config, options: RuntimeOptions): P
       store,
       events,
       registry,
+      survivors: directory.survivors,
       limits: options.limits ?? {},
+      implementations: [...implementations.values()],
       implementation: (type) => knownImplementation(implementations, type),
       close: async (error) => {
         await registry.close(error)
@@ -124,6 +137,25 @@ interface Opening {
   readonly logger: Logger
   readonly clock: Clock
   readonly closers: (() => Promise<void>)[]
+  readonly lock: StateLock | undefined
+}
+
+/** First of all: whoever holds the directory is at work in the others as well. */
+async function lockIfOnDisk({
+  config: { stateDir },
+  options,
+  logger,
+  closers,
+}: Pick<Opening, 'config' | 'options' | 'logger' | 'closers'>): Promise<StateLock | undefined> {
+  // An embedder's own directory is his to lock.
+  if (options.stateDirectory !== undefined) return undefined
+  if (process.platform !== 'linux') {
+    logger.warn({ stateDir }, 'the state directory is not locked: that needs Linux, as real containers do')
+    return undefined
+  }
+  const lock = await lockStateDirectory(stateDir)
+  closers.push(() => lock.release())
+  return lock
 }
 
 async function openImplementations(opening: Opening): Promise<Map<string, RuntimeImpl>> {
@@ -150,13 +182,14 @@ function givenFactory(
   return Object.hasOwn(implementations, type) ? implementations[type] : undefined
 }
 
-function ociFactory({ config, options, logger, clock, closers }: Opening): ImplementationFactory {
+function ociFactory({ config, options, logger, clock, closers, lock }: Opening): ImplementationFactory {
   return async () => {
     await ensureOciDirectories(config)
     const exits = await openExitEvents({ directory: config.containerExitsDir, logger, clock })
     closers.push(() => exits.close())
     const launcher = await openLauncher({
       logger,
+      heldFd: lock?.fd,
       ...(options.nodePath === undefined ? {} : { nodePath: options.nodePath }),
       ...(options.launcherPath === undefined ? {} : { launcherPath: options.launcherPath }),
     })

@@ -49,6 +49,8 @@ export const unknownExitReasons = [
   'no-exit-file',
   /** The monitor died before the process did, so nobody was left to reap it. */
   'monitor-lost',
+  /** The host was started anew, and nothing on disk has the code. */
+  'reboot',
   /** The container never started, so there is no exit. */
   'start-failed',
   /** Another program wrote the state file: one that leaves out a code of zero and makes up 255. */

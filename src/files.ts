@@ -5,7 +5,7 @@
  * Deliberately not here: what the files contain.
  */
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { access, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
@@ -16,6 +16,8 @@ export interface ReadTextOptions {
   readonly maxBytes: number
   /** The code for a file that is not what it should be: a link, a FIFO, too large, not UTF-8. */
   readonly code: ErrorCode
+  /** True refuses a file that belongs to, or can be written by, somebody else: what it says is not ours. Default false. */
+  readonly isPrivate?: boolean
 }
 
 /**
@@ -29,6 +31,7 @@ export async function readTextFile(path: string, options: ReadTextOptions): Prom
     const stats = await handle.stat()
     if (!stats.isFile()) throw misfit(options.code, path, 'is not a regular file')
     if (stats.size > options.maxBytes) throw tooLarge(path, options)
+    if (options.isPrivate === true) refuseForeign(stats, path, options.code)
     return decodeUtf8(await readAtMost(handle, path, options), path, options.code)
   } catch (error) {
     throw asIoError(error, 'read', path)
@@ -49,6 +52,14 @@ async function openForReading(path: string, code: ErrorCode): Promise<FileHandle
     if (errno === 'ENXIO') throw misfit(code, path, 'is not a regular file', error)
     throw ioError('read', path, error)
   }
+}
+
+function refuseForeign({ uid, mode }: Stats, path: string, code: ErrorCode): void {
+  const own = process.geteuid?.()
+  if (own !== undefined && uid !== own) {
+    throw misfit(code, path, `belongs to user ${uid}, it must belong to user ${own}`)
+  }
+  if ((mode & 0o022) !== 0) throw misfit(code, path, 'is writable for others, it must be private')
 }
 
 /** Counts what it reads instead of trusting the size: the file may grow, and files of /proc have size 0. */
@@ -73,8 +84,11 @@ function decodeUtf8(bytes: Buffer, path: string, code: ErrorCode): string {
 }
 
 export interface WriteTextOptions {
-  /** False skips fsync: the file is still never seen half written, but may be lost with the power. Default true. */
-  readonly sync?: boolean
+  /**
+   * False skips fsync: the file is still never seen half written, but may be lost with the power. `'file'` leaves out the
+   * directory, for a caller that syncs it once for several files. Default true.
+   */
+  readonly sync?: boolean | 'file'
 }
 
 /**
@@ -90,9 +104,9 @@ export async function writeTextFile(
   const sync = options.sync ?? true
   const temporary = temporaryPath(path)
   try {
-    await writeNew(temporary, text, sync)
+    await writeNew(temporary, text, sync !== false)
     await rename(temporary, path)
-    if (sync) await syncDirectory(dirname(path))
+    if (sync === true) await syncDirectory(dirname(path))
   } catch (error) {
     throw ioError('write', path, await withoutTemporary(temporary, error))
   }
@@ -132,13 +146,26 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Removes the temporary files that a crash left behind while `path` was being written. Nobody may be writing it now. */
 export async function removeTemporaryFiles(path: string): Promise<void> {
   const { prefix, suffix } = temporaryName(path)
-  const names = await readdir(dirname(path)).catch((error: unknown) => {
+  await removeThose(dirname(path), (name) => name.startsWith(prefix) && name.endsWith(suffix))
+}
+
+/** The same for every file of a directory. */
+export async function removeAllTemporaryFiles(directory: string): Promise<void> {
+  await removeThose(directory, isTemporaryName)
+}
+
+/** True for the names that {@link writeTextFile} gives to what is not a file yet. */
+export function isTemporaryName(name: string): boolean {
+  return /^\..+\.[0-9a-f]{16}\.tmp$/.test(name)
+}
+
+async function removeThose(directory: string, chosen: (name: string) => boolean): Promise<void> {
+  const names = await readdir(directory).catch((error: unknown) => {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'ENOTDIR') return []
-    throw ioError('list', dirname(path), error)
+    throw ioError('list', directory, error)
   })
-  const left = names.filter((name) => name.startsWith(prefix) && name.endsWith(suffix))
-  for (const name of left) await unlinkIfThere(join(dirname(path), name))
+  for (const name of names.filter(chosen)) await unlinkIfThere(join(directory, name))
 }
 
 function temporaryName(path: string): { prefix: string; suffix: string } {
@@ -181,9 +208,7 @@ async function makePrivateDirectory(path: string): Promise<void> {
   }
   // lstat and mkdir follow a link when its name ends in a slash.
   const name = path.replace(/(?<=[^/])\/+$/, '')
-  const refused: unknown = await mkdir(name, { recursive: true, mode: 0o700 }).catch(
-    (error: unknown) => error,
-  )
+  const refused: unknown = await makeDirectories(name).catch((error: unknown) => error)
   const stats = await lstat(name).catch((error: unknown) => {
     // Without a directory to look at, why it could not be made is what the caller needs to know.
     throw ioError('create directory', name, refused instanceof Error ? refused : error)
@@ -197,6 +222,23 @@ async function makePrivateDirectory(path: string): Promise<void> {
   if ((stats.mode & 0o002) !== 0) throw unfitDirectory(name, 'is writable for everybody, it must be private')
   await access(name, constants.W_OK | constants.X_OK).catch((error: unknown) => {
     throw ioError('write to directory', name, error)
+  })
+}
+
+/** Not Node's own `recursive`, which never returns where every mkdir is answered with ENOENT, as below /proc. */
+async function makeDirectories(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 })
+    return
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'EEXIST') return
+    if (errno !== 'ENOENT' || dirname(path) === path) throw error
+  }
+  await makeDirectories(dirname(path))
+  await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
+    // Somebody else made it meanwhile.
+    if (errnoOf(error) !== 'EEXIST') throw error
   })
 }
 

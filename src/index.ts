@@ -11,6 +11,7 @@ export type { AttachEnd, AttachOptions, AttachSession } from './impl/attach-port
 export type { TerminalSize } from './impl/terminal-size.ts'
 export type { ExecProcess, ExecProcessOptions, ExecStreamOptions } from './runtime/exec-process.ts'
 export type { RuntimeFacade } from './runtime/facade.ts'
+export type { RecoveryReport } from './actors/recovery/report.ts'
 export type { ImplementationFactory, RuntimeOptions } from './compose.ts'
 export type { MonitorPolicy, MonitorPolicyOf } from './actors/monitor-policy.ts'
 export {
@@ -48,6 +49,7 @@ export {
   type Config,
   type ConfigInput,
   type ConfigWarning,
+  type Durability,
   type RuntimeHandler,
   type RuntimeHandlerInput,
 } from './config/index.ts'
@@ -73,7 +75,8 @@ export type { ContainerStore, StoreFilter, StoreReducer } from './store/containe
 export type { History } from './store/history.ts'
 export { MemoryStore } from './store/memory-store.ts'
 export { fromDisk } from './store/state-file.ts'
-export { memoryStateDirectory, type StateDirectory } from './store/state-directory.ts'
+export { memoryStateDirectory } from './store/memory-state-directory.ts'
+export type { StateDirectory, Survivor, SurvivorEntry, Survivors } from './store/state-directory.ts'
 export type {
   ContainerEvent,
   ContainerEventType,
@@ -95,6 +98,7 @@ export type {
   ExitFact,
   ExitSource,
   Observation,
+  Provenance,
   ProcessIdentity,
   RuntimeImpl,
 } from './impl/runtime-impl.ts'

@@ -5,8 +5,10 @@
 import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
 import { checkAbortSignal, withAbort, withLimit } from './surroundings/abort.ts'
-import type { Command } from './actors/actor-world.ts'
+import type { Command, ContainerActorOptions } from './actors/actor-world.ts'
 import type { ContainerActor } from './actors/container.actor.ts'
+import { recover } from './actors/recovery/recover.ts'
+import type { RecoveryReport } from './actors/recovery/report.ts'
 import { exitOfDeleted } from './actors/tombstone.ts'
 import { timestampOf } from './surroundings/clock.ts'
 import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
@@ -63,18 +65,49 @@ export class Runtime implements AsyncDisposable {
   readonly #keepAlive = new KeepAlive()
   #closing: Promise<void> | undefined
   #shuttingDown = false
+  #recovering: Promise<RecoveryReport> | undefined
+  #recovered: RecoveryReport | undefined
 
   private constructor(parts: Parts) {
     this.#parts = parts
   }
 
   /**
-   * Opens a runtime: makes its directories, starts the launcher where a handler needs one. Rejects with ERR_CONFIG,
-   * ERR_IO or ERR_INVALID_ARGUMENT and leaves nothing open. An open runtime that nobody awaits an answer of does not keep
+   * Opens a runtime: makes its directories, starts the launcher where a handler needs one, and takes up the containers of
+   * an earlier supervisor (see {@link recover}; `recovered` has the report). Rejects with ERR_CONFIG, ERR_IO,
+   * ERR_INVALID_ARGUMENT, or ERR_STATE_DIR_LOCKED while another supervisor has the state directory, and leaves nothing open. An open runtime that nobody awaits an answer of does not keep
    * the process alive. Parity: New.
    */
   static async open(config: Config, options: RuntimeOptions = {}): Promise<Runtime> {
-    return new Runtime(await composeRuntime(config, options))
+    const runtime = new Runtime(await composeRuntime(config, options))
+    if (options.recover === false) return runtime
+    try {
+      await runtime.recover()
+      return runtime
+    } catch (error) {
+      await runtime.close()
+      throw error
+    }
+  }
+
+  /**
+   * Takes up the containers that an earlier supervisor left in the state directory: adopts them as they are found, applies
+   * exits that happened meanwhile, resumes stops, removes what was half created, sets aside what cannot be trusted.
+   * Called by `open`. Again it takes up what could not be looked at before; containers that this runtime has are left
+   * alone. A call during another joins it. One that does not answer holds up no other. Rejects with ERR_IO when the index
+   * cannot be read.
+   */
+  async recover(): Promise<RecoveryReport> {
+    this.#assertOpen('recover')
+    this.#recovering ??= this.#keepAlive.during(this.#recover()).finally(() => {
+      this.#recovering = undefined
+    })
+    return this.#recovering
+  }
+
+  /** What the last `recover` has found; undefined before the first. */
+  get recovered(): RecoveryReport | undefined {
+    return this.#recovered
   }
 
   /** All containers of this runtime. Maintained by create and delete; deleting an entry stops nothing. */
@@ -390,6 +423,23 @@ export class Runtime implements AsyncDisposable {
     return this.close()
   }
 
+  async #recover(): Promise<RecoveryReport> {
+    const { survivors, registry, clock, logger, store, limits, implementations } = this.#parts
+    this.#recovered = await recover({
+      survivors,
+      registry,
+      clock,
+      logger,
+      implementations,
+      limitMs: limits.recoverTimeoutMs ?? defaultContainerLimits.recoverTimeoutMs,
+      optionsFor: (container, handler) => this.#actorOptions(container, handler),
+      list: (container) => {
+        store.add(container.id, container)
+      },
+    })
+    return this.#recovered
+  }
+
   async #close(drainMs: number): Promise<void> {
     if (drainMs > 0) await this.#drained(drainMs)
     await this.#parts.close(
@@ -440,8 +490,10 @@ export class Runtime implements AsyncDisposable {
     return actor
   }
 
-  #actorOptions(container: Container): Parameters<Parts['registry']['register']>[0] {
-    const handler = container.runtimeHandler ?? this.#parts.config.defaultRuntime
+  #actorOptions(
+    container: Container,
+    handler = container.runtimeHandler ?? this.#parts.config.defaultRuntime,
+  ): ContainerActorOptions {
     const { runtimeType, runtimeRoot, containerCreateTimeoutMs } = this.#handlerOf(container, handler)
     const limits: ContainerLimits = {
       ...defaultContainerLimits,

@@ -9,6 +9,7 @@ import type { Adoption } from '../machines/context.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import type { ContainerCommand, LifecycleEvent } from '../machines/events.ts'
 import type { StateDirectory } from '../store/state-directory.ts'
+import type { StateRecord } from '../store/state-record.ts'
 import type { ContainerActor } from './container.actor.ts'
 import type { Lanes } from './lanes.ts'
 import type { MonitorPolicyOf } from './monitor-policy.ts'
@@ -57,6 +58,8 @@ export interface ContainerActorOptions {
   readonly handler: string
   readonly runtimeRoot: string
   readonly adopt?: Adoption | undefined
+  /** What is on disk of an adopted container. */
+  readonly record?: StateRecord | undefined
 }
 
 /** Without the request's id, which the actor gives. */

@@ -4,9 +4,10 @@
  * Invariant: an exit file is removed only after the state that records the exit is on disk. While the disk refuses, the
  * file is what a restart has to go by.
  */
+import { withLimit } from '../surroundings/abort.ts'
 import type { Clock } from '../surroundings/clock.ts'
 import type { Container } from '../container.ts'
-import type { OciError } from '../errors/index.ts'
+import { OciError } from '../errors/index.ts'
 import type { ExitSource } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { StateDirectory } from '../store/state-directory.ts'
@@ -22,8 +23,8 @@ export interface ContainerDiskOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly writeTimeoutMs: number
-  /** True for a container that has its place already. */
-  readonly prepared: boolean
+  /** What is there of a container that has its place already. */
+  readonly onDisk: StateRecord | undefined
 }
 
 export class ContainerDisk {
@@ -39,7 +40,9 @@ export class ContainerDisk {
   constructor(options: ContainerDiskOptions) {
     const { container, directory, lanes, clock, writeTimeoutMs } = options
     this.#options = options
-    this.#prepared = options.prepared
+    this.#prepared = options.onDisk !== undefined
+    // What has not changed over a restart is not written again.
+    if (options.onDisk !== undefined) this.#fingerprint = fingerprintOf(options.onDisk)
     this.#recorder = new StateRecorder({
       containerId: container.id,
       write: (record) => directory.write(container, record),
@@ -62,17 +65,38 @@ export class ContainerDisk {
     return this.#recorder.refusal !== undefined && this.#recorder.isBehind
   }
 
-  /** Makes the container's place. ERR_IO, ERR_INVALID_ARGUMENT. */
+  /**
+   * Makes the container's place, with the state put last in it: whatever is begun after that is found by a restart.
+   * ERR_IO, ERR_INVALID_ARGUMENT, ERR_CONTAINER_EXISTS.
+   */
   async prepare(): Promise<void> {
+    const first = this.#early
+    if (first === undefined) throw nothingToPrepare(this.#options.container)
     const { directory, container } = this.#options
-    this.#preparing ??= directory.prepare(container).finally(() => {
+    this.#preparing ??= this.#inLane(() => directory.prepare(container, first)).finally(() => {
       this.#preparing = undefined
     })
     await this.#preparing
     this.#prepared = true
     const early = this.#early
     this.#early = undefined
-    if (early !== undefined) this.#recorder.put(early)
+    if (early !== undefined && early !== first) this.#recorder.put(early)
+  }
+
+  /** What syncs takes its turn with the writes of states. The lane is lent for as long as a write may take. */
+  #inLane(run: () => Promise<void>): Promise<void> {
+    const { container, lanes, clock, writeTimeoutMs: limitMs } = this.#options
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    void lanes.run(async () => {
+      const running = run()
+      running.then(resolve, reject)
+      const timedOut = (): OciError =>
+        new OciError('ERR_TIMEOUT', `the disk has not answered within ${limitMs} ms`, {
+          containerId: container.id,
+        })
+      await withLimit({ clock, limitMs, timedOut }, () => running).catch(() => undefined)
+    })
+    return promise
   }
 
   /** Records a state, unless it is the one recorded last. */
@@ -103,7 +127,7 @@ export class ContainerDisk {
     this.#early = undefined
     await this.#recorder.drop()
     await exits.discard(container.id)
-    await directory.forget(container)
+    await this.#inLane(() => directory.forget(container))
   }
 
   /** The container was to be forgotten, and could not be: it needs its state again. */
@@ -137,6 +161,11 @@ export class ContainerDisk {
     const { container, logger } = this.#options
     logger.error({ containerId: container.id, err: error }, 'the state cannot be written; retrying')
   }
+}
+
+function nothingToPrepare({ id: containerId }: Container): OciError {
+  const message = `container ${containerId} was to get its place before it had a state`
+  return new OciError('ERR_INTERNAL', message, { containerId })
 }
 
 /** Everything in it that can change. Annotations cannot, and may be half a megabyte. */

@@ -13,6 +13,7 @@ export interface ContainerFacts {
   readonly ociVersion: string
   readonly handler: string
   readonly runtimeRoot: string
+  /** Of the boot in which its processes were seen. */
   readonly bootId: string | undefined
 }
 
@@ -61,7 +62,8 @@ export function stateRecordOf(
       init: context.init,
       monitor: context.monitor,
       bootId,
-      cgroupPaths: {},
+      monitorLost: context.monitorLostAt,
+      errorCode: context.error?.code,
       settings: settingsOf(container),
     },
   }

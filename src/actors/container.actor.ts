@@ -65,7 +65,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   #over: OciError | undefined
 
   constructor(world: ActorWorld, options: ContainerActorOptions) {
-    const { container, impl, limits, handler, runtimeRoot } = options
+    const { container, impl, limits, handler, runtimeRoot, record } = options
     const { clock, logger, probe } = world
     this.#world = world
     this.#options = options
@@ -76,8 +76,9 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     this.#waiters = new Waiters(container.id)
     this.side = new SideVerbs(this)
     // A spec is copied at every look, so it is looked at once.
-    const ociVersion = container.spec?.ociVersion ?? '1.0.2'
-    this.#facts = { container, ociVersion, handler, runtimeRoot, bootId: world.bootId }
+    const ociVersion = record?.state.ociVersion ?? container.spec?.ociVersion ?? '1.0.2'
+    const bootId = record === undefined ? world.bootId : record.own.bootId
+    this.#facts = { container, ociVersion, handler, runtimeRoot, bootId }
     this.#disk = new ContainerDisk({
       container,
       directory: world.disk,
@@ -86,7 +87,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
       clock,
       logger,
       writeTimeoutMs: limits.recordTimeoutMs,
-      prepared: options.adopt !== undefined,
+      onDisk: record,
     })
     this.#watch = new ProcessWatch({
       containerId: container.id,
@@ -125,7 +126,12 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   /** Begins. Apart from the constructor, since effects of the first state already look for this actor. */
   start(): void {
     this.container.bindView(this)
-    this.#machine.start(this.#options.adopt)
+    const { adopt } = this.#options
+    if (adopt !== undefined && adopt.exit === undefined) this.impl.exits.expect(this.container.id)
+    this.#machine.start(adopt)
+    if (adopt?.monitor !== undefined && adopt.monitorLostAt === undefined && this.isLive) {
+      this.#watch.monitor({ monitor: adopt.monitor, monitorGone: undefined })
+    }
   }
 
   // What embedders see.
@@ -184,6 +190,12 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   get isLive(): boolean {
     const { value } = this.#machine.snapshot
     return typeof value === 'object' && 'live' in value
+  }
+
+  /** Resolves when nothing that comes to an end by itself is under way: no exit, no clean-up, no deletion. */
+  async settled(): Promise<void> {
+    const ends = new Set<ContainerPhase>(['cleaning', 'exiting', 'deleting'])
+    await this.#waiters.until(() => (this.#over !== undefined || !ends.has(this.#phase) ? true : undefined))
   }
 
   /** True while there is something that a stop would end. */
@@ -271,6 +283,8 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   }
 
   prepare(): Promise<void> {
+    // In the middle of the step that leads to creating: that is the state to begin with.
+    this.#put(this.#machine.snapshot)
     return this.#disk.prepare()
   }
 

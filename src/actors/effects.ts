@@ -10,7 +10,7 @@ import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import { containerMachine, type ContainerMachine } from '../machines/container.machine.ts'
-import { exitStatusOf } from '../machines/context.ts'
+import { exitStatusOf, type ExitReport } from '../machines/context.ts'
 import type {
   CreateInput,
   CreateOutput,
@@ -130,12 +130,30 @@ async function settle(
   await impl.killRemaining(container, { signal }).catch((error: unknown) => {
     logger.warn({ containerId, err: error }, 'what outlived the init process could not be killed')
   })
-  if (reported === undefined) return exit
-  const oomKilled = await impl.oomKilled(container, reported.code, { signal }).catch((error: unknown) => {
+  const found = reported ?? (await unreported(impl, container, logger))
+  if (found === undefined) return exit
+  const oomKilled = await impl.oomKilled(container, found.code, { signal }).catch((error: unknown) => {
     logger.warn({ containerId, err: error }, 'whether the kernel ran out of memory could not be read')
     return false
   })
-  return exitStatusOf(reported, oomKilled)
+  return exitStatusOf(found, oomKilled)
+}
+
+/** A look that fails says nothing: the exit is unknown then, as it was before. */
+async function unreported(
+  impl: RuntimeImpl,
+  container: Container,
+  logger: Logger,
+): Promise<ExitReport | undefined> {
+  try {
+    return await impl.unreportedExit?.(container)
+  } catch (error) {
+    logger.warn(
+      { containerId: container.id, err: error },
+      'the copy of the exit that the monitor keeps cannot be read',
+    )
+    return undefined
+  }
 }
 
 function throwIfLeft(signal: AbortSignal, containerId: string): void {

@@ -78,8 +78,8 @@ export async function successionOf(last: MachineSnapshot, witness: Witness): Pro
 }
 
 function inherited(context: ContainerContext): Omit<Adoption, 'phase'> {
-  const { init, monitor, monitorLostAt, created, started, exit, error } = context
-  return { init, monitor, monitorLostAt, created, started, exit, error }
+  const { adopt, init, monitor, monitorLostAt, created, started, exit, error } = context
+  return { init, monitor, monitorLostAt, created, started, exit, error, rebooted: adopt?.rebooted }
 }
 
 function believed(context: ContainerContext): Observation['status'] {

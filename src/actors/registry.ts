@@ -91,6 +91,11 @@ export class Registry {
     return actor?.container === container ? actor : undefined
   }
 
+  /** Whether the id is taken. */
+  has(id: string): boolean {
+    return this.#actors.has(id)
+  }
+
   get actors(): readonly ContainerActor[] {
     return [...this.#actors.values()]
   }

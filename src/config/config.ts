@@ -2,6 +2,12 @@
 
 export type CgroupManager = 'cgroupfs' | 'systemd'
 
+/**
+ * When a state file counts as written. `fsync`: when the disk has it, so that it survives a loss of power. `rename`: when
+ * the kernel has it, so that it survives the end of this process and no more; for state directories in memory.
+ */
+export type Durability = 'fsync' | 'rename'
+
 /** One runtime handler, complete. Parity: the seed's RuntimeHandler. */
 export interface RuntimeHandler {
   /** Absolute path of the runtime or shim. Undefined: opening the runtime looks for the handler's name on PATH. */
@@ -53,6 +59,7 @@ export interface Config {
   readonly ctrStopTimeoutSeconds: number
   readonly stateDir: string
   readonly runDir: string
+  readonly durability: Durability
   /** For the logger; none is an error. */
   readonly warnings: readonly ConfigWarning[]
 }
@@ -89,4 +96,6 @@ export interface ConfigInput {
   readonly ctrStopTimeoutSeconds?: number | undefined
   readonly stateDir?: string | undefined
   readonly runDir?: string | undefined
+  /** Default: `fsync`. */
+  readonly durability?: Durability | undefined
 }

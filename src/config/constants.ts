@@ -36,6 +36,9 @@ export const runtimeTypeVm = 'vm'
 /** What outlives a reboot. The seed has none: its callers name a directory for each container. */
 export const defaultStateDir = '/var/lib/oci-supervisor'
 
+/** When a state file counts as written; the first is the default. */
+export const durabilities = ['fsync', 'rename'] as const
+
 /** What a reboot may take. */
 export const defaultRunDir = '/run/oci-supervisor'
 

@@ -1,7 +1,13 @@
 /** The rules for single values, shared by the TOML schema and the JavaScript schema. A rule's message says what would be right. */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { bufSizeBytes, cgroupfsCgroupsManager, systemdCgroupsManager, timerMaxMs } from './constants.ts'
+import {
+  bufSizeBytes,
+  cgroupfsCgroupsManager,
+  durabilities,
+  systemdCgroupsManager,
+  timerMaxMs,
+} from './constants.ts'
 
 const pathRule = "must be an absolute path without '..' or NUL"
 const nameRule = "must be 1 to 63 letters, digits, '-', '_' or '.', beginning with a letter or digit"
@@ -79,6 +85,8 @@ export const cgroupManager = z
     `must be "${cgroupfsCgroupsManager}" or "${systemdCgroupsManager}"`,
   )
   .optional()
+
+export const durability = z.enum(durabilities, `must be "fsync" or "rename"`).optional()
 
 /** Every negative number means no limit, as in CRI-O. */
 export const logSize = z

@@ -3,6 +3,7 @@ export type {
   Config,
   ConfigInput,
   ConfigWarning,
+  Durability,
   RuntimeHandler,
   RuntimeHandlerInput,
 } from './config.ts'

@@ -32,6 +32,7 @@ export function resolveConfig(settings: Settings, source: Source): Config {
     conmonEnv: Object.freeze([...(settings.conmonEnv ?? [])]),
     cgroupManager,
     ...directories,
+    durability: settings.durability ?? 'fsync',
     logSizeMaxBytes: settings.logSizeMaxBytes ?? noLimitBytes,
     logToJournald: settings.logToJournald ?? false,
     noPivot: settings.noPivot ?? false,

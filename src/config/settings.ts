@@ -33,6 +33,7 @@ export const settings = z.object(
     ctrStopTimeoutSeconds: field.stopTimeoutSeconds,
     stateDir: field.directory,
     runDir: field.directory,
+    durability: field.durability,
   },
   'must be an object',
 )

@@ -29,10 +29,13 @@ export function dottedKey(path: KeyPath): string {
   return key
 }
 
+/** What CRI-O has no key for. */
+const ownSettings: ReadonlySet<PropertyKey | undefined> = new Set(['stateDir', 'runDir', 'durability'])
+
 /** The TOML key of a JavaScript path: `stateDir` is `oci-supervisor.state_dir`, everything else is in `crio.runtime`. */
 export function tomlKey(path: KeyPath): string {
   const [setting, handler, handlerSetting, ...rest] = path
-  const table = setting === 'stateDir' || setting === 'runDir' ? ['oci-supervisor'] : ['crio', 'runtime']
+  const table = ownSettings.has(setting) ? ['oci-supervisor'] : ['crio', 'runtime']
   const tail = setting === 'runtimes' ? [handler, snakeCase(handlerSetting), ...rest] : path.slice(1)
   return dottedKey([...table, snakeCase(setting), ...tail].filter((segment) => segment !== undefined))
 }

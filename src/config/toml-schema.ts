@@ -42,7 +42,10 @@ export const runtimeTable = z.object(
   'must be a table',
 )
 
-export const ownTable = z.object({ state_dir: field.directory, run_dir: field.directory }, 'must be a table')
+export const ownTable = z.object(
+  { state_dir: field.directory, run_dir: field.directory, durability: field.durability },
+  'must be a table',
+)
 
 export const document = z
   .object({
@@ -81,5 +84,6 @@ function fromTables(runtime: z.output<typeof runtimeTable>, own: z.output<typeof
     ctrStopTimeoutSeconds: runtime.ctr_stop_timeout,
     stateDir: own.state_dir,
     runDir: own.run_dir,
+    durability: own.durability,
   }
 }

@@ -47,6 +47,8 @@ export const errorCodes = [
   'ERR_LAUNCHER_LOST',
   /** A file of the state directory cannot be read as what it should be. */
   'ERR_STATE_CORRUPT',
+  /** Another supervisor has the state directory. `file` is its lock, which names the process. */
+  'ERR_STATE_DIR_LOCKED',
   /** Nobody in the container listens on that port. */
   'ERR_PORT_REFUSED',
   /** The operating system refused a file or socket operation; `cause` has the errno. */

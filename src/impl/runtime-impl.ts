@@ -35,6 +35,15 @@ export interface Created {
   readonly monitorGone: Promise<void> | undefined
 }
 
+/** Where a container comes from that was created before this process began. */
+export interface Provenance {
+  /** The handler and the runtime's root that it was created with, whatever the configuration says today. */
+  readonly handler: string
+  readonly runtimeRoot: string
+  /** False when nobody knows whether its creation had begun: what bears its id may be a stranger. */
+  readonly wasCreated: boolean
+}
+
 /** What the world says of a container, whatever we believed. */
 export interface Observation {
   readonly status: 'created' | 'running' | 'paused' | 'stopped' | 'absent'
@@ -84,6 +93,8 @@ export interface RuntimeImpl {
    * it does in a pid namespace that is the container's own.
    */
   killRemaining(container: Container, options: EffectOptions): Promise<void>
+  /** An exit that the monitor wrote down but could not report, as when the place for reports was gone. */
+  unreportedExit?(container: Container): Promise<Omit<ExitFact, 'id'> | undefined>
   /**
    * Changes limits of a living container; what `resources` leaves out stays as it is. All or nothing: after a failure the
    * old limits stand.
@@ -116,6 +127,17 @@ export interface RuntimeImpl {
    * leaves it out, or cannot see, is asked by `observe` at every look.
    */
   isFrozen?(container: Container, init: ProcessIdentity, options: EffectOptions): Promise<boolean | undefined>
+  /**
+   * A container that an earlier supervisor created, or was creating: the calls to come are about that one. Asked before
+   * any other call for it. Must not throw. Left out by implementations that need not know.
+   */
+  adopt?(container: Container, provenance: Provenance): void
+  /**
+   * Removes what supervisors that have ended left behind and no container needs: their temporary files, and commands that
+   * they ran in containers. `ids` are those of containers whose monitor has nothing to write any more. What bears any
+   * other name is somebody else's. Called at a restart, once the containers are taken up.
+   */
+  tidy?(ids: ReadonlySet<string>): Promise<void>
   /** The exits of this implementation's containers, at least once each. */
   readonly exits: ExitSource
   /** Releases what the implementation holds in this process. Containers go on. */

@@ -43,7 +43,18 @@ const created = chart.createStateConfig({
     'container.start': { target: 'starting', actions: 'accept' },
     'container.stop': { target: 'stopping.killing', actions: ['accept', 'noteStop'] },
     'container.delete': deletesByForce,
-    'container.observed': observedGone,
+    'container.observed': [
+      observedGone,
+      // By somebody else, or by a supervisor that died before it could say so.
+      {
+        guard: 'observedRunning',
+        target: 'running',
+        actions: [
+          { type: 'noteStarted', params: ({ event }) => ({ started: event.at }) },
+          { type: 'publish', params: { type: 'started' } },
+        ],
+      },
+    ],
     // Starting it now would give neither exit nor log.
     'monitor.lost': {
       target: '#container.cleaning',

@@ -215,7 +215,7 @@ const deleting = chart.createStateConfig({
     deciding: {
       always: [
         { guard: 'mayRetry', target: 'backingOff' },
-        { guard: 'neverCreated', target: '#container.failed', actions: 'failDelete' },
+        { guard: 'neverEnded', target: '#container.failed', actions: 'failDelete' },
         { target: '#container.stopped', actions: 'failDelete' },
       ],
     },

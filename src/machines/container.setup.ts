@@ -75,12 +75,14 @@ export const containerSetup = setup({
     exitReported: ({ context }) => context.reported !== undefined,
     processGone: ({ context }) => context.goneAt !== undefined,
     neverCreated: ({ context }) => context.created === undefined,
+    neverEnded: ({ context }) => context.created === undefined && context.exit === undefined,
     stopDue: ({ context }) => context.stop?.due === true,
     stopRequested: ({ context }) => context.stop !== undefined,
     nobodyAwaitsDeath: ({ context }) =>
       ![...context.waiting, ...context.deferred.map(requestOf)].some(isOneOf(['stop', 'delete'])),
     monitorIsLost: ({ context }) => context.monitorLostAt !== undefined,
-    stopAtOnce: ({ event }) => event.type === 'container.stop' && event.timeoutMs <= 0,
+    stopAtOnce: ({ event }) =>
+      event.type === 'container.stop' && event.timeoutMs - (event.elapsedMs ?? 0) <= 0,
     mayRetry: ({ context }) => context.attempts < retryAttemptsMax,
     frozenInVain: ({ context }) => context.maybeFrozen && context.attempts >= frozenKillsMax,
     maybeFrozen: ({ context }) => context.maybeFrozen,

@@ -2,7 +2,7 @@
 import type { ExitStatus, Timestamp } from '../container.ts'
 import { OciError, type ErrorCode } from '../errors/index.ts'
 import type { ContainerLimits } from './delays.ts'
-import type { ContainerCommand, WaitingRequest } from './events.ts'
+import type { ContainerCommand, StopCommand, WaitingRequest } from './events.ts'
 
 /** A process by pid and start time, as plain data. */
 export interface ProcessRecord {
@@ -66,6 +66,8 @@ export interface Adoption {
   readonly started: Timestamp | undefined
   readonly exit: ExitStatus | undefined
   readonly error: OciError | undefined
+  /** The host was started anew meanwhile: no process of before lives. */
+  readonly rebooted?: boolean | undefined
 }
 
 export interface ContainerInput {
@@ -110,10 +112,10 @@ export function withWaiting(context: ContainerContext, request: WaitingRequest):
 /** The first stop sets the deadline; later ones only ever shrink it. */
 export function withStop(
   stop: StopRequest | undefined,
-  { timeoutMs, atMs, requestedAt }: { timeoutMs: number; atMs: number; requestedAt: Timestamp },
+  { timeoutMs, elapsedMs = 0, atMs, requestedAt }: Omit<StopCommand, 'type' | 'requestId'>,
 ): StopRequest {
   const graceMs = Math.max(0, timeoutMs)
-  const deadlineMs = atMs + graceMs
+  const deadlineMs = atMs + graceMs - elapsedMs
   if (stop !== undefined && stop.deadlineMs <= deadlineMs) {
     return { ...stop, due: stop.due || stop.deadlineMs <= atMs }
   }
@@ -132,9 +134,10 @@ export function withStartFailed(context: ContainerContext, error: OciError): Pat
 
 /** The exit as far as it is known without further evidence. */
 export function exitWithoutEvidence(context: ContainerContext): ExitStatus {
-  const { reported, monitorLostAt } = context
+  const { adopt, reported, monitorLostAt } = context
   if (reported !== undefined) return exitStatusOf(reported, false)
-  const why = monitorLostAt === undefined ? 'no-exit-file' : 'monitor-lost'
+  const silent = monitorLostAt === undefined ? 'no-exit-file' : 'monitor-lost'
+  const why = adopt?.rebooted === true ? 'reboot' : silent
   // Whichever came first stands for when it ended; one of them did, or nobody would ask.
   const finished = context.goneAt ?? monitorLostAt ?? context.created ?? ''
   return { kind: 'unknown', why, oomKilled: false, finished }

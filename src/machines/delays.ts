@@ -14,6 +14,8 @@ export interface ContainerLimits {
   readonly deleteTimeoutMs: number
   readonly settleTimeoutMs: number
   readonly recordTimeoutMs: number
+  /** How long a restart waits for what it has found to come to an end, before it says how things stand. */
+  readonly recoverTimeoutMs: number
   /** How long a gone process's exit file is waited for. */
   readonly exitFileWaitMs: number
   /** KILL is repeated with growing pauses between these bounds. */
@@ -39,6 +41,7 @@ export const defaultContainerLimits: ContainerLimits = {
   deleteTimeoutMs: 30_000,
   settleTimeoutMs: 10_000,
   recordTimeoutMs: 10_000,
+  recoverTimeoutMs: 10_000,
   exitFileWaitMs: 5_000,
   killBackoffMinMs: 20,
   killBackoffMaxMs: 120_000,

@@ -27,6 +27,8 @@ export interface StopCommand {
   readonly requestId: RequestId
   /** Grace before KILL; ≤ 0 kills at once, Infinity never escalates. */
   readonly timeoutMs: number
+  /** How much of that is over already: of a stop that a restart resumes. */
+  readonly elapsedMs?: number | undefined
   /** When it was asked for, on the monotonic clock: deadlines only ever shrink. */
   readonly atMs: number
   /** The same instant on the wall clock: a restart knows no other. */

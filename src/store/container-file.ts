@@ -68,7 +68,11 @@ export async function writeContainerFile(
 
 /** Reads a `container.json`; undefined only when there is none. ERR_STATE_CORRUPT, ERR_IO as for state files. */
 export async function readContainerFile(path: string): Promise<ContainerOptions | undefined> {
-  const content = await readTextFile(path, { maxBytes: stateFileMaxBytes, code: 'ERR_STATE_CORRUPT' })
+  const content = await readTextFile(path, {
+    maxBytes: stateFileMaxBytes,
+    code: 'ERR_STATE_CORRUPT',
+    isPrivate: true,
+  })
   return content === undefined ? undefined : decodeContainer(content, path)
 }
 

@@ -19,6 +19,7 @@ import {
   type ExitStatus,
   type Timestamp,
 } from '../container.ts'
+import { errorCodes } from '../errors/index.ts'
 import { inferSignal } from '../signals.ts'
 import { formatDocument, parseDocument, stringMapSchema, timestampSchema } from './documents.ts'
 import { emptyOwnRecord, type OwnRecord, type StateRecord } from './state-record.ts'
@@ -77,7 +78,9 @@ const ownSchema = z.object({
   init: processSchema.optional(),
   monitor: processSchema.optional(),
   bootId: z.string().optional(),
-  cgroupPaths: stringMapSchema.default(() => ({})),
+  monitorLost: timestampSchema.optional(),
+  // A later release may know more codes.
+  errorCode: z.enum(errorCodes).optional().catch(undefined),
   settings: settingsSchema.default(() => settingsSchema.parse({})),
 })
 
@@ -190,7 +193,8 @@ function toOwnRecord(own: OwnDocument): OwnRecord {
     init: own.init,
     monitor: own.monitor,
     bootId: own.bootId,
-    cgroupPaths: own.cgroupPaths,
+    monitorLost: own.monitorLost,
+    errorCode: own.errorCode,
     settings: { ...own.settings, idMappings: own.settings.idMappings },
   }
 }

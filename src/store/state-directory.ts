@@ -6,60 +6,155 @@
  */
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Container } from '../container.ts'
-import { errnoOf, inContext } from '../errors/index.ts'
+import type { Container, ContainerOptions } from '../container.ts'
+import { errnoOf, inContext, OciError } from '../errors/index.ts'
 import {
   ensurePrivateDirectory,
   ioError,
+  removeAllTemporaryFiles,
   removeTemporaryFiles,
   syncDirectory,
   writeTextFile,
 } from '../files.ts'
-import { containerFilePath, writeContainerFile } from './container-file.ts'
+import { containerFilePath, readContainerFile, writeContainerFile } from './container-file.ts'
+import { encodeIndexEntry, entryName, readIndexEntry } from './index-entry.ts'
 import { writeStateFile } from './state-file.ts'
 import type { StateRecord } from './state-record.ts'
+import { openSurvivors } from './survivors.ts'
 
 /** The port: an embedder's tests may keep containers in memory. */
 export interface StateDirectory {
-  /** Makes the container's place and notes it in the index. Rejects ERR_IO or ERR_INVALID_ARGUMENT. */
-  prepare(container: Container): Promise<void>
+  /**
+   * Makes the container's place with its first state, and then notes it in the index: from there on a restart finds it.
+   * Rejects ERR_IO or ERR_INVALID_ARGUMENT, and ERR_CONTAINER_EXISTS when the id or the `dir` is another container's.
+   */
+  prepare(container: Container, record: StateRecord): Promise<void>
   /** Resolves when the record is durable. Rejects ERR_IO, the old record then still stands. */
   write(container: Container, record: StateRecord): Promise<void>
   /** Removes the container from index and disk. Its `dir` and its log are the embedder's and stay. */
   forget(container: Container): Promise<void>
+  /** What an earlier supervisor left. Left out by directories that keep nothing. */
+  readonly survivors?: Survivors
+}
+
+/** Containers on disk that a restart may take up, by the name of their entry in the index. */
+export interface Survivors {
+  /** All there are. Rejects ERR_IO. */
+  list(): Promise<readonly SurvivorEntry[]>
+  /**
+   * What there is of one; undefined when it is not in the index any more. Rejects ERR_STATE_CORRUPT when something of it
+   * is not what it should be, ERR_IO, which says nothing, when the system refuses.
+   */
+  load(entry: SurvivorEntry): Promise<Survivor | undefined>
+  /** Takes the entry out of the index, with the reason beside it; resolves with its new path. Nothing else is touched. */
+  quarantine(entry: SurvivorEntry, reason: OciError): Promise<string>
+}
+
+export interface SurvivorEntry {
+  readonly name: string
+  /** Undefined where the name is not that of a container. */
+  readonly id: string | undefined
+}
+
+export interface Survivor {
+  readonly options: ContainerOptions
+  readonly record: StateRecord
+}
+
+export interface StateDirectoryOptions {
+  /** Default `fsync`. */
+  readonly durability?: 'fsync' | 'rename'
 }
 
 /** Opens the directory, making it (0700) if necessary. */
-export async function openStateDirectory(stateDir: string): Promise<StateDirectory> {
+export async function openStateDirectory(
+  stateDir: string,
+  { durability = 'fsync' }: StateDirectoryOptions = {},
+): Promise<StateDirectory> {
   const index = join(stateDir, 'index')
   try {
     await ensurePrivateDirectory(stateDir, 'stateDir')
     await ensurePrivateDirectory(index, 'stateDir')
+    // Nobody is writing there yet: they are what a crash cut off.
+    await removeAllTemporaryFiles(index)
   } catch (error) {
     throw inContext(error, { operation: 'open' })
   }
-  const entryOf = (container: Container): string => join(index, `${container.id}.json`)
-  return {
-    prepare: async (container) => {
-      const { id, dir } = container
-      try {
-        await ensurePrivateDirectory(dir, 'dir')
-        await writeContainerFile(container)
-        await writeTextFile(entryOf(container), `${JSON.stringify({ id, dir })}\n`)
-      } catch (error) {
-        throw inContext(error, { containerId: id, operation: 'createContainer' })
-      }
-    },
-    write: (container, record) => writeStateFile(container.statePath, record),
-    forget: async (container) => {
-      // The index goes first: an entry without a state would be a torn one, a state without an entry is nobody's.
-      await remove(entryOf(container))
-      // Synced, or a crash of the host brings back a container that its owner was told is gone.
-      await synced(index)
-      await remove(container.statePath)
-      await remove(containerFilePath(container))
-      await removeTemporaryFiles(container.statePath)
-    },
+  return new DiskStateDirectory(stateDir, index, durability === 'fsync')
+}
+
+class DiskStateDirectory implements StateDirectory {
+  readonly survivors: Survivors
+  readonly #index: string
+  readonly #sync: boolean
+  /** Nothing on disk is theirs, so nothing is removed for them. */
+  readonly #refused = new WeakSet<Container>()
+
+  constructor(stateDir: string, index: string, sync: boolean) {
+    this.#index = index
+    this.#sync = sync
+    this.survivors = openSurvivors({ index, quarantine: join(stateDir, 'quarantine'), sync })
+  }
+
+  async prepare(container: Container, record: StateRecord): Promise<void> {
+    const { id, dir } = container
+    try {
+      await ensurePrivateDirectory(dir, 'dir')
+      await this.#refuseTaken(container)
+      // One sync of the directory serves both files, as the second is written after the first.
+      await writeContainerFile(container, { sync: this.#sync && 'file' })
+      await writeStateFile(container.statePath, record, { sync: this.#sync })
+      await writeTextFile(this.#entryOf(id), encodeIndexEntry({ id, dir }), { sync: this.#sync })
+    } catch (error) {
+      throw inContext(error, { containerId: id, operation: 'createContainer' })
+    }
+  }
+
+  write(container: Container, record: StateRecord): Promise<void> {
+    return writeStateFile(container.statePath, record, { sync: this.#sync })
+  }
+
+  async forget(container: Container): Promise<void> {
+    if (this.#refused.has(container)) return
+    // The index goes first: an entry without a state would be a torn one, a state without an entry is nobody's.
+    await remove(this.#entryOf(container.id))
+    // Synced, or a crash of the host brings back a container that its owner was told is gone.
+    if (this.#sync) await synced(this.#index)
+    await remove(container.statePath)
+    await remove(containerFilePath(container))
+    await removeTemporaryFiles(container.statePath)
+    await removeTemporaryFiles(containerFilePath(container))
+  }
+
+  #entryOf(id: string): string {
+    return join(this.#index, entryName(id))
+  }
+
+  /** An id that is in the index belongs to a container that no restart has taken up yet; so may the directory. */
+  async #refuseTaken(container: Container): Promise<void> {
+    const { id, dir } = container
+    if ((await readIndexEntry(this.#entryOf(id))) !== undefined) {
+      this.#refused.add(container)
+      const message = `container ${id} is on disk and has not been taken up: recover takes it up, or says why it cannot`
+      throw new OciError('ERR_CONTAINER_EXISTS', message, { file: this.#entryOf(id) })
+    }
+    const owner = await ownerOf(dir)
+    if (owner === undefined || owner === id) return
+    const other = await readIndexEntry(this.#entryOf(owner))
+    if (other?.dir !== dir) return
+    this.#refused.add(container)
+    const message = `dir ${dir} is that of container ${owner}; every container must have its own`
+    throw new OciError('ERR_CONTAINER_EXISTS', message, { field: 'dir', file: containerFilePath({ dir }) })
+  }
+}
+
+/** Whose directory it is. What cannot be read there is about to be replaced, and names nobody. */
+async function ownerOf(dir: string): Promise<string | undefined> {
+  try {
+    return (await readContainerFile(containerFilePath({ dir })))?.id
+  } catch (error) {
+    if (error instanceof OciError && error.code === 'ERR_STATE_CORRUPT') return undefined
+    throw error
   }
 }
 
@@ -78,14 +173,5 @@ async function remove(path: string): Promise<void> {
     const errno = errnoOf(error)
     // ENOTDIR: it never was there, since its directory is none. What could not be created must still be deletable.
     if (errno !== 'ENOENT' && errno !== 'ENOTDIR') throw ioError('remove', path, error)
-  }
-}
-
-/** Keeps nothing: for tests and demonstrations on simulated runtimes, where nothing survives the process anyway. */
-export function memoryStateDirectory(): StateDirectory {
-  return {
-    prepare: () => Promise.resolve(),
-    write: () => Promise.resolve(),
-    forget: () => Promise.resolve(),
   }
 }

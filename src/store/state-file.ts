@@ -24,7 +24,11 @@ export async function writeStateFile(
  * malformed, ERR_IO when the system refuses.
  */
 export async function readStateFile(path: string): Promise<StateRecord | undefined> {
-  const text = await readTextFile(path, { maxBytes: stateFileMaxBytes, code: 'ERR_STATE_CORRUPT' })
+  const text = await readTextFile(path, {
+    maxBytes: stateFileMaxBytes,
+    code: 'ERR_STATE_CORRUPT',
+    isPrivate: true,
+  })
   return text === undefined ? undefined : decodeState(text, path)
 }
 

@@ -3,6 +3,7 @@
  * take a container up again after a restart. Deliberately not here: its form on disk (state-codec.ts).
  */
 import type { Container, ContainerState, ContainerVolume, IdMappings, Timestamp } from '../container.ts'
+import type { ErrorCode } from '../errors/index.ts'
 
 /** A process by pid and start time (field 22 of /proc/PID/stat, in clock ticks since boot). */
 export interface ProcessRecord {
@@ -38,8 +39,10 @@ export interface OwnRecord {
   readonly monitor: ProcessRecord | undefined
   /** The boot during which `init` and `monitor` were seen: after another one their pids mean nothing. */
   readonly bootId: string | undefined
-  /** The container's cgroup by controller, as in /proc/PID/cgroup; the unified hierarchy's key is ''. */
-  readonly cgroupPaths: Readonly<Record<string, string>>
+  /** When the monitor was seen to be dead while the container lived. */
+  readonly monitorLost: Timestamp | undefined
+  /** The code of `state.error`, whose text alone says nothing to a program. */
+  readonly errorCode: ErrorCode | undefined
   readonly settings: ContainerSettings
 }
 
@@ -58,7 +61,8 @@ export const emptyOwnRecord: OwnRecord = Object.freeze({
   init: undefined,
   monitor: undefined,
   bootId: undefined,
-  cgroupPaths: Object.freeze({}),
+  monitorLost: undefined,
+  errorCode: undefined,
   settings: Object.freeze({
     mountPoint: '',
     intermediateMountPoint: '',

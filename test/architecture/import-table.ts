@@ -113,7 +113,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   'impl/streams-port.ts': { imports: ['errors/'], types: ['container.ts', 'impl/runtime-impl.ts', node] },
   // The only place where processes are started.
   'impl/launcher/': {
-    imports: [...nouns, ...surroundings, 'files.ts', 'impl/', node, 'node:child_process', 'execa'],
+    imports: [...nouns, ...surroundings, 'files.ts', 'impl/', node, 'node:child_process', 'execa', 'zod'],
   },
   // It runs on any laptop: no host, no files.
   'impl/sim/': {

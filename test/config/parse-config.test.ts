@@ -44,6 +44,7 @@ describe('a valid configuration', () => {
       logToJournald: false,
       noPivot: false,
       ctrStopTimeoutSeconds: 30,
+      durability: 'fsync',
       stateDir: '/var/lib/oci-supervisor',
       runDir: '/run/oci-supervisor',
       warnings: [],

@@ -52,6 +52,7 @@ async function openStage(runtime: 'crun' | 'runc'): Promise<Stage> {
     programs: new Map(),
     untouched: new Set(),
     ours: new WeakSet(),
+    adopted: new WeakMap(),
     unclean: new WeakSet(),
     creating: new Map(),
     syncPipes: new Map(),

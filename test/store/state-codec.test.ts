@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { unknownExitReasons, type ContainerState, type ExitStatus } from '../../src/container.ts'
-import { isOciError } from '../../src/errors/index.ts'
+import { errorCodes, isOciError } from '../../src/errors/index.ts'
 import { decodeState, encodeState, stateErrorMaxChars } from '../../src/store/state-codec.ts'
 import { emptyOwnRecord, type OwnRecord, type StateRecord } from '../../src/store/state-record.ts'
 
@@ -100,7 +100,8 @@ const owns: fc.Arbitrary<OwnRecord> = fc.record({
   init: maybe(processes),
   monitor: maybe(processes),
   bootId: maybe(fc.uuid()),
-  cgroupPaths: stringMaps,
+  monitorLost: maybe(timestamps),
+  errorCode: maybe(fc.constantFrom(...errorCodes)),
   settings: fc.record({
     mountPoint: fc.string(),
     intermediateMountPoint: fc.string(),

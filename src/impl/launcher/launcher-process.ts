@@ -20,6 +20,8 @@ export interface LauncherProcessOptions {
   readonly nodePath: string
   readonly launcherPath: string
   readonly nofileSoft: number
+  /** A descriptor of ours that the launcher shall hold open, and hand to nobody. */
+  readonly heldFd: number | undefined
   readonly logger: LauncherLogger
   readonly onReply: (reply: Reply, sync: Socket | undefined) => void
 }
@@ -89,14 +91,15 @@ export async function startLauncherProcess(options: LauncherProcessOptions): Pro
   }
 }
 
-function spawnLauncher({ nodePath, launcherPath, nofileSoft }: LauncherProcessOptions): ChildProcess {
+function spawnLauncher({ nodePath, launcherPath, nofileSoft, heldFd }: LauncherProcessOptions): ChildProcess {
   return spawn(nodePath, [launcherPath, String(nofileSoft)], {
     // Its own session: a Ctrl-C in the embedder's terminal is not for it.
     detached: true,
     cwd: '/',
     // NODE_OPTIONS and secrets stay out. Node hands NODE_V8_COVERAGE down unless the key is there.
     env: { PATH: process.env['PATH'] ?? '', NODE_V8_COVERAGE: undefined },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    // Node closes what it inherited below 16 when it executes something else, so the held one ends with the launcher.
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...(heldFd === undefined ? [] : [heldFd])],
     serialization: 'json',
   })
 }

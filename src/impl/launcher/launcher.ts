@@ -93,6 +93,8 @@ export interface LauncherOptions {
   readonly logger?: LauncherLogger | undefined
   /** The soft limit on open files that children get. Default 1024, the kernel's own default. */
   readonly nofileSoft?: number | undefined
+  /** A descriptor of ours that the launcher shall hold open until it ends, and hand to nobody. */
+  readonly heldFd?: number | undefined
   /** How many children may be under way at once; more requests wait in order. Default 64. */
   readonly inFlightMax?: number | undefined
   /** How many long-lived commands there may be beside those. Default 256; each keeps two descriptors open in the launcher. */
@@ -135,6 +137,7 @@ class ProcessLauncher implements Launcher {
       nodePath: nodePath.includes('/') ? resolvePath(nodePath) : nodePath,
       launcherPath: launcherPath === undefined ? ownProgram() : resolvePath(launcherPath),
       nofileSoft,
+      heldFd: options.heldFd,
       logger,
       onReply: (reply: Reply, sync: Socket | undefined) => {
         if (reply.type === 'attending' || reply.type === 'attended') this.#attended.onReply(reply)

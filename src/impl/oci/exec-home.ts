@@ -4,12 +4,11 @@
  *
  * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
  */
-import { readdir, rm, unlink } from 'node:fs/promises'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm, unlink } from 'node:fs/promises'
 import { OciError, errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import type { Launcher } from '../launcher/launcher.ts'
-import { observeProcess, readIdentitySync } from '../process-identity.ts'
+import { abandonedIn, markedName } from './owner-mark.ts'
 
 const fifoBatch = 48
 const mkfifoTimeoutMs = 30_000
@@ -56,7 +55,7 @@ export class ExecHome {
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
     this.#fifos = []
-    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
+    if (directory !== undefined) await removeHome(directory)
   }
 
   #nextName(): string {
@@ -65,7 +64,7 @@ export class ExecHome {
   }
 
   #open(): Promise<string> {
-    this.#directory ??= openDirectory(`${this.#options.runDir}/exec`).catch((error: unknown) => {
+    this.#directory ??= openDirectory(baseOf(this.#options.runDir)).catch((error: unknown) => {
       this.#directory = undefined
       throw error
     })
@@ -103,19 +102,21 @@ export async function unlinkIfThere(file: string): Promise<void> {
 
 async function openDirectory(base: string): Promise<string> {
   await ensurePrivateDirectory(base)
-  await removeAbandoned(base)
-  const own = readIdentitySync(process.pid)
-  const directory = `${base}/${process.pid}-${own?.startTicks ?? '0'}-${Date.now().toString(36)}`
+  const directory = `${base}/${markedName(Date.now().toString(36))}`
   await ensurePrivateDirectory(directory)
   return directory
 }
 
-/** The directories of supervisors that are no more. */
-async function removeAbandoned(base: string): Promise<void> {
-  for (const name of await readdir(base)) {
-    const [, pid, startTicks] = /^(\d+)-(\d+)-/.exec(name) ?? []
-    if (pid === undefined || startTicks === undefined) continue
-    if ((await observeProcess({ pid: Number(pid), startTicks })) === 'alive') continue
-    await rm(`${base}/${name}`, { recursive: true, force: true })
-  }
+/** The directories of supervisors that are no more. Throws ERR_IO. */
+export function abandonedHomes(runDir: string): Promise<readonly string[]> {
+  return abandonedIn(baseOf(runDir))
+}
+
+/** Nothing of it may be in use. */
+export async function removeHome(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+}
+
+function baseOf(runDir: string): string {
+  return `${runDir}/exec`
 }

@@ -29,6 +29,8 @@ import { reopenLog } from './reopen-log.ts'
 import { Sampling } from './sampling.ts'
 import { start } from './start.ts'
 import { stats } from './stats.ts'
+import { tidy } from './tidy.ts'
+import { unreportedExit } from './unreported-exit.ts'
 import { update } from './update.ts'
 import type { OciWorld } from './world.ts'
 
@@ -74,6 +76,12 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
     cleanUp: (container, effect) => told(undefined, container, cleanUp(world, container, effect)),
     delete: (container, effect) =>
       told('deleteContainer', container, deleteContainer(world, container, effect)),
+    unreportedExit: (container) => told(undefined, container, unreportedExit(world, container)),
+    adopt: (container, provenance) => {
+      world.adopted.set(container, provenance)
+      if (provenance.wasCreated) world.ours.add(container)
+    },
+    tidy: (ids) => tidy(world, ids),
     exits: options.exits,
     close: async () => {
       for (const sync of world.syncPipes.values()) sync.destroy()
@@ -116,6 +124,7 @@ function worldOf({
     programs: new Map(),
     untouched: new Set(),
     ours: new WeakSet(),
+    adopted: new WeakMap(),
     unclean: new WeakSet(),
     creating: new Map(),
     syncPipes: new Map(),

@@ -9,6 +9,7 @@ import { constants } from 'node:fs'
 import { chmod, open } from 'node:fs/promises'
 import { createServer, type Server, type Socket } from 'node:net'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import { markedName } from './owner-mark.ts'
 
 export interface StreamSocket {
   /** To be given as working directory: socat's syntax has no safe way to write any path, and a path may be too long. */
@@ -24,7 +25,7 @@ export interface StreamSocket {
 /** Listens below `directory`, which is made (0700) if it is missing. Throws ERR_IO, ERR_INVALID_ARGUMENT. */
 export async function openStreamSocket(directory: string): Promise<StreamSocket> {
   await ensurePrivateDirectory(directory)
-  const name = `${randomBytes(8).toString('hex')}.sock`
+  const name = markedName(`${randomBytes(8).toString('hex')}.sock`)
   const server = createServer({ allowHalfOpen: true })
   const connection = new Promise<Socket>((resolve) => {
     server.once('connection', (socket: Socket) => {

@@ -6,7 +6,7 @@ import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
-import type { ExitSource } from '../runtime-impl.ts'
+import type { ExitSource, Provenance } from '../runtime-impl.ts'
 import type { CgroupMount } from './cgroups.ts'
 import { defaultPath, runtimeEnvironment } from './conmon-arguments.ts'
 import type { Notebook } from './notes.ts'
@@ -33,6 +33,8 @@ export interface OciWorld {
    * container is somebody else's, unless the notes or a monitor in its bundle say otherwise.
    */
   readonly ours: WeakSet<Container>
+  /** Containers that were created before this process began: by whom and where, whatever the configuration says today. */
+  readonly adopted: WeakMap<Container, Provenance>
   /** Containers whose clean-up has begun and not succeeded: deleting them is cleaning them up. */
   readonly unclean: WeakSet<Container>
   /** Creates under way, by id: `cleanUp` comes when they are cancelled, not when they have ended. */
@@ -58,14 +60,16 @@ export interface Place {
 
 /** The place of a new container, by the configuration. ERR_UNKNOWN_HANDLER. */
 export function newPlace(world: OciWorld, container: Container): Place {
-  const handlerName = container.runtimeHandler ?? world.config.defaultRuntime
+  const adopted = world.adopted.get(container)
+  const handlerName = adopted?.handler ?? container.runtimeHandler ?? world.config.defaultRuntime
   const handler = handlerOf(world, handlerName)
+  const runtimeRoot = adopted?.runtimeRoot ?? handler.runtimeRoot
   return {
     container,
     handler,
     handlerName,
-    runtimeRoot: handler.runtimeRoot,
-    paths: containerPaths(container, world.config, handler.runtimeRoot),
+    runtimeRoot,
+    paths: containerPaths(container, world.config, runtimeRoot),
     env: runtimeEnvironment(handler.monitorEnv, world.environment),
   }
 }

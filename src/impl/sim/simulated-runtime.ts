@@ -271,6 +271,11 @@ export class SimulatedRuntime implements RuntimeImpl {
     })
   }
 
+  /** Faults are chosen by the container as its supervisor describes it today. */
+  adopt(container: Container): void {
+    this.#simulation.containers.set(container.id, container)
+  }
+
   async close(): Promise<void> {
     this.#shut()
     await Promise.resolve()

@@ -1,0 +1,47 @@
+/**
+ * What supervisors that have ended leave in the shared directories: temporary files of exits, meeting points of port
+ * forwards, and commands in containers that nobody listens to any more.
+ *
+ * Deliberately not here: what belongs to one container, which goes with it.
+ */
+import { readdir } from 'node:fs/promises'
+import { endProcessTree } from '../process-tree.ts'
+import { readIdentity } from '../process-identity.ts'
+import { abandonedHomes, removeHome } from './exec-home.ts'
+import { readIfThere } from './cgroups.ts'
+import { removeFile } from './leftovers.ts'
+import { abandonedIn, namesIn } from './owner-mark.ts'
+import type { OciWorld } from './world.ts'
+
+const execEndMs = 2000
+
+/** `ids`: containers whose monitor writes nothing any more. Throws ERR_IO. */
+export async function tidy(world: OciWorld, ids: ReadonlySet<string>): Promise<void> {
+  await removeExitTemporaries(world.config.containerExitsDir, ids)
+  for (const socket of await abandonedIn(`${world.config.runDir}/forward`)) await removeFile(socket)
+  const homes = await abandonedHomes(world.config.runDir)
+  if (homes.length === 0) return
+  await endCommandsOf(homes)
+  for (const home of homes) await removeHome(home)
+}
+
+/** conmon writes `<id>.XXXXXX` and renames it; killed in between it leaves that. */
+export async function removeExitTemporaries(directory: string, ids: ReadonlySet<string>): Promise<void> {
+  for (const name of await namesIn(directory)) {
+    const id = /^(.+)\.[A-Za-z0-9]{6}$/.exec(name)?.[1]
+    // A container's id may look like that of another with such an ending.
+    if (id !== undefined && ids.has(id) && !ids.has(name)) await removeFile(`${directory}/${name}`)
+  }
+}
+
+/** Monitors of commands are found by their arguments, which name their files. */
+async function endCommandsOf(homes: readonly string[]): Promise<void> {
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name)
+    if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) continue
+    const argv = ((await readIfThere(`/proc/${pid}/cmdline`)) ?? '').split('\0')
+    if (!argv.some((argument) => homes.some((home) => argument.startsWith(`${home}/`)))) continue
+    const monitor = await readIdentity(pid)
+    if (monitor !== undefined) await endProcessTree(monitor, execEndMs)
+  }
+}
