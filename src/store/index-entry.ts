@@ -1,6 +1,6 @@
 /** `<stateDir>/index/<id>.json`: names the directory of one container. */
 import { z } from 'zod'
-import { isContainerId } from '../container.ts'
+import { isContainerId } from '../container-fields.ts'
 import { readTextFile } from '../files.ts'
 import { parseDocument, stateFileMaxBytes } from './documents.ts'
 
