@@ -424,13 +424,14 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #recover(): Promise<RecoveryReport> {
-    const { survivors, registry, clock, logger, store, limits, implementations } = this.#parts
+    const { survivors, registry, clock, logger, store, limits, implementations, events } = this.#parts
     this.#recovered = await recover({
       survivors,
       registry,
       clock,
       logger,
       implementations,
+      since: events.cursor,
       limitMs: limits.recoverTimeoutMs ?? defaultContainerLimits.recoverTimeoutMs,
       optionsFor: (container, handler) => this.#actorOptions(container, handler),
       list: (container) => {

@@ -31,6 +31,8 @@ export class ContainerDisk {
   readonly #options: ContainerDiskOptions
   readonly #recorder: StateRecorder
   #prepared: boolean
+  /** It has a place, or had one until it was being forgotten. */
+  #hadPlace: boolean
   #preparing: Promise<void> | undefined
   /** What was to be recorded before there was a place for it. */
   #early: StateRecord | undefined
@@ -41,6 +43,7 @@ export class ContainerDisk {
     const { container, directory, lanes, clock, writeTimeoutMs } = options
     this.#options = options
     this.#prepared = options.onDisk !== undefined
+    this.#hadPlace = this.#prepared
     // What has not changed over a restart is not written again.
     if (options.onDisk !== undefined) this.#fingerprint = fingerprintOf(options.onDisk)
     this.#recorder = new StateRecorder({
@@ -54,6 +57,11 @@ export class ContainerDisk {
         else this.#complain(error)
       },
     })
+  }
+
+  /** Its place was never made: nothing has been begun for it. */
+  get hasNoPlace(): boolean {
+    return !this.#hadPlace
   }
 
   get isBehind(): boolean {
@@ -78,6 +86,7 @@ export class ContainerDisk {
     })
     await this.#preparing
     this.#prepared = true
+    this.#hadPlace = true
     const early = this.#early
     this.#early = undefined
     if (early !== undefined && early !== first) this.#recorder.put(early)
@@ -126,7 +135,8 @@ export class ContainerDisk {
     this.#prepared = false
     this.#early = undefined
     await this.#recorder.drop()
-    await exits.discard(container.id)
+    // Without a place it never ran, and an exit of that id is another's.
+    if (this.#hadPlace) await exits.discard(container.id)
     await this.#inLane(() => directory.forget(container))
   }
 

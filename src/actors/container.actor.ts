@@ -282,6 +282,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     return this.#options.limits.observeTimeoutMs
   }
 
+  get isUntouched(): boolean {
+    return this.#disk.hasNoPlace
+  }
+
   prepare(): Promise<void> {
     // In the middle of the step that leads to creating: that is the state to begin with.
     this.#put(this.#machine.snapshot)

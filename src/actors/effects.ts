@@ -33,6 +33,8 @@ export interface EffectScope {
   /** The init process as the machine knows it. */
   readonly init: ProcessIdentity | undefined
   ownsProcess(): boolean
+  /** True while it has no place in the state directory: what bears its id in the world is another's. */
+  readonly isUntouched: boolean
   /** Before anything is created: its place in the state directory. */
   prepare(): Promise<void>
   /** A create succeeded: the monitor is to be watched. */
@@ -85,13 +87,13 @@ export function bindEffects(find: (id: string) => EffectScope): ContainerMachine
         await impl.signal(container, init, which === 'kill' ? SIGKILL : container.stopSignal, { signal })
         if (which === 'kill' && !signal.aborted) await scope.lookAtFreezer()
       }),
-      cleanUp: effect<void, EffectInput>(({ impl, container }, _, signal) =>
-        impl.cleanUp(container, { signal }),
-      ),
+      cleanUp: effect<void, EffectInput>(async ({ impl, container, isUntouched }, _, signal) => {
+        if (!isUntouched) await impl.cleanUp(container, { signal })
+      }),
       settle: effect<ExitStatus, SettleInput>(settle),
       record: effect<void, EffectInput>((scope) => scope.record()),
       delete: effect<void, EffectInput>(async (scope, _, signal) => {
-        await scope.impl.delete(scope.container, { signal })
+        if (!scope.isUntouched) await scope.impl.delete(scope.container, { signal })
         throwIfLeft(signal, scope.container.id)
         await scope.forget()
       }),

@@ -31,7 +31,12 @@ export async function recover(scope: RecoveryScope): Promise<RecoveryReport> {
   )
   const taken = found.filter((one) => one !== undefined)
   const outcome = await settle(scope, taken, findings)
-  const report = { ...outcome, ...findings, durationMs: Math.round(scope.clock.now() - beganMs) }
+  const report = {
+    ...outcome,
+    ...findings,
+    since: scope.since,
+    durationMs: Math.round(scope.clock.now() - beganMs),
+  }
   tell(scope.logger, report)
   return report
 }

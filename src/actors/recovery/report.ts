@@ -22,5 +22,7 @@ export interface RecoveryReport {
    * as it is believed to be, and looked at again until it answers; any other stays on disk for the next `recover`.
    */
   readonly unresolved: readonly { readonly id: string; readonly code: ErrorCode; readonly why: string }[]
+  /** Where the events of this recovery begin: `runtime.events({ since })` tells them, however late it is called. */
+  readonly since: { readonly epoch: string; readonly seq: number }
   readonly durationMs: number
 }

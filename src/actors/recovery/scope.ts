@@ -17,6 +17,7 @@ export interface RecoveryScope {
   readonly clock: Clock
   readonly logger: Logger
   readonly limitMs: number
+  readonly since: RecoveryReport['since']
   /** All that this runtime has. */
   readonly implementations: readonly RuntimeImpl[]
   /** How a container of that handler is run. ERR_UNKNOWN_HANDLER, ERR_CONFIG. */

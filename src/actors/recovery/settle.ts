@@ -24,17 +24,19 @@ export async function settle(
 ): Promise<Outcome> {
   const seen = await lookForExits(scope, taken)
   const lanes = createLanes(asksAtOnceMax)
-  const failures = new Map<ContainerActor, OciError>()
+  /** What keeps each from being as it should be; undefined: that it has not come to rest yet. */
+  const open = new Map<ContainerActor, OciError | undefined>(taken.map(({ actor }) => [actor, undefined]))
   const works = taken.map(async (one) => {
     try {
       await bringUpToDate(scope, one, seen, lanes)
+      open.delete(one.actor)
     } catch (error) {
-      failures.set(one.actor, toOciError(error, 'ERR_INTERNAL', { containerId: one.actor.container.id }))
+      open.set(one.actor, toOciError(error, 'ERR_INTERNAL', { containerId: one.actor.container.id }))
     }
   })
-  const inTime = await finished(scope, Promise.all(works))
+  await finished(scope, Promise.all(works))
   await tidy(scope, taken)
-  return outcomeOf(taken, failures, inTime, findings)
+  return outcomeOf(taken, open, findings)
 }
 
 /** Which implementations have said all the exits they know of. A look that fails is no absence of exits. */
@@ -67,7 +69,7 @@ async function bringUpToDate(
     return
   }
   if (!seen.has(actor.impl) && verdict.facts.length > 0) throw exitsUnseen(actor)
-  for (const fact of verdict.facts) if (actor.isLive || fact.type === 'monitor.lost') actor.fact(fact)
+  for (const fact of verdict.facts) actor.fact(fact)
   let silence: OciError | undefined
   if (verdict.asksRuntime && actor.isLive) {
     silence = await lanes
@@ -109,8 +111,7 @@ async function tidy({ logger, implementations }: RecoveryScope, taken: readonly 
 
 function outcomeOf(
   taken: readonly Taken[],
-  failures: ReadonlyMap<ContainerActor, OciError>,
-  inTime: boolean,
+  open: ReadonlyMap<ContainerActor, OciError | undefined>,
   findings: Findings,
 ): Outcome {
   const outcome = { adopted: [], exited: [], removed: [] } as {
@@ -118,10 +119,9 @@ function outcomeOf(
   }
   for (const { actor, verdict } of taken) {
     const { id, phase, state } = actor.container
-    const failure = failures.get(actor)
     if (verdict.kind === 'remove' && phase === 'deleted') outcome.removed.push({ id, why: verdict.why })
-    else if (failure !== undefined || (!inTime && isUnderWay(actor, verdict))) {
-      const { code, message: why } = failure ?? stillUnderWay(actor)
+    else if (open.has(actor)) {
+      const { code, message: why } = open.get(actor) ?? stillUnderWay(actor)
       findings.unresolved.push({ id, code, why })
     } else if (verdict.adopt.exit === undefined && phase === 'stopped' && state.exit !== undefined) {
       outcome.exited.push({ id, exit: state.exit })
@@ -133,10 +133,6 @@ function outcomeOf(
 /** Those that have containers among these. */
 function implementationsOf(taken: readonly Taken[]): ReadonlySet<RuntimeImpl> {
   return new Set(taken.map(({ actor }) => actor.impl))
-}
-
-function isUnderWay({ phase }: ContainerActor, verdict: Taken['verdict']): boolean {
-  return verdict.kind === 'remove' || verdict.asksRuntime || phase === 'exiting' || phase === 'cleaning'
 }
 
 /** True when it has ended within the time of a recovery. Rejects as it does. */
