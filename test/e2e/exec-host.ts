@@ -58,6 +58,7 @@ function worldOf({ config, impl }: OciHost, launcher: Launcher): OciWorld {
     exits: impl.exits,
     logger: silentLogger,
     environment: process.env,
+    adopted: new WeakMap(),
     notebook: new Notebook(silentLogger),
     programs: new Map(),
     cgroupMounts: readCgroupMounts,
