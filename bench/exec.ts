@@ -121,6 +121,7 @@ const execs = createExecs({
     environment: process.env,
     notebook: new Notebook(silentLogger),
     programs: new Map(),
+    adopted: new WeakMap(),
     cgroupMounts: readCgroupMounts,
   } as Partial<OciWorld> as OciWorld,
   launcher,

@@ -20,6 +20,8 @@ export interface ReadTextOptions {
   readonly isPrivate?: boolean
 }
 
+const chunkBytes = 65_536
+
 /**
  * The text of a regular file, or undefined when there is no such file. Any other refusal of the system is ERR_IO: an
  * error is never read as absence.
@@ -32,7 +34,7 @@ export async function readTextFile(path: string, options: ReadTextOptions): Prom
     if (!stats.isFile()) throw misfit(options.code, path, 'is not a regular file')
     if (stats.size > options.maxBytes) throw tooLarge(path, options)
     if (options.isPrivate === true) refuseForeign(stats, path, options.code)
-    return decodeUtf8(await readAtMost(handle, path, options), path, options.code)
+    return decodeUtf8(await readAtMost(handle, stats.size, path, options), path, options.code)
   } catch (error) {
     throw asIoError(error, 'read', path)
   } finally {
@@ -63,15 +65,23 @@ function refuseForeign({ uid, mode }: Stats, path: string, code: ErrorCode): voi
 }
 
 /** Counts what it reads instead of trusting the size: the file may grow, and files of /proc have size 0. */
-async function readAtMost(handle: FileHandle, path: string, options: ReadTextOptions): Promise<Buffer> {
+async function readAtMost(
+  handle: FileHandle,
+  sizeBytes: number,
+  path: string,
+  options: ReadTextOptions,
+): Promise<Buffer> {
   const chunks: Buffer[] = []
   let totalBytes = 0
   for (;;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(65_536), 0, 65_536)
-    if (bytesRead === 0) return Buffer.concat(chunks)
+    // One byte more than there should be: less than was asked for is the end, and needs no second look.
+    const askedBytes = sizeBytes > 0 ? Math.min(sizeBytes + 1, chunkBytes) : chunkBytes
+    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(askedBytes), 0, askedBytes)
     totalBytes += bytesRead
     if (totalBytes > options.maxBytes) throw tooLarge(path, options)
     chunks.push(buffer.subarray(0, bytesRead))
+    const isWhole = sizeBytes > 0 && totalBytes >= sizeBytes && bytesRead < askedBytes
+    if (bytesRead === 0 || isWhole) return Buffer.concat(chunks)
   }
 }
 

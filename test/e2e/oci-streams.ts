@@ -17,7 +17,15 @@ export async function openStreams({ config }: OciHost, environment = process.env
   const launcher = await openLauncher({ logger: silentLogger })
   onTestFinished(() => launcher.close())
   const logger = silentLogger
-  const world = { config, launcher, logger, notebook: new Notebook(logger), environment, programs: new Map() }
+  const world = {
+    config,
+    launcher,
+    logger,
+    notebook: new Notebook(logger),
+    environment,
+    programs: new Map(),
+    adopted: new WeakMap(),
+  }
   return {
     launcher,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it uses no more of the world than this

@@ -53,7 +53,9 @@ export async function lockStateDirectory(
   const handle = await openLockFile(file)
   try {
     const endMs = performance.now() + waitMs
-    while (!(await tryToLock(handle.fd, file, path))) {
+    let seconds = 0
+    while (!(await tryToLock({ fd: handle.fd, file, path, seconds }))) {
+      seconds = attemptSeconds
       const holder = await readHolder(handle)
       if (holder !== undefined && (await observeProcess(holder)) === 'alive')
         throw lockedBy(stateDir, file, holder)
@@ -74,6 +76,13 @@ export async function lockStateDirectory(
   }
 }
 
+interface Attempt {
+  readonly fd: number
+  readonly file: string
+  readonly path: string
+  readonly seconds: number
+}
+
 async function openLockFile(file: string): Promise<FileHandle> {
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK
   try {
@@ -83,8 +92,8 @@ async function openLockFile(file: string): Promise<FileHandle> {
   }
 }
 
-async function tryToLock(fd: number, file: string, path: string): Promise<boolean> {
-  const argv = ['--wait', String(attemptSeconds), '--conflict-exit-code', String(conflictExitCode), '3']
+async function tryToLock({ fd, file, path, seconds }: Attempt): Promise<boolean> {
+  const argv = ['--wait', String(seconds), '--conflict-exit-code', String(conflictExitCode), '3']
   const child = spawn('flock', argv, {
     stdio: ['ignore', 'ignore', 'pipe', fd],
     env: { PATH: path, NODE_V8_COVERAGE: undefined },
