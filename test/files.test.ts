@@ -147,6 +147,11 @@ describe('removeTemporaryFiles', () => {
 })
 
 describe('ensurePrivateDirectory', () => {
+  // Node's own `recursive` never returned.
+  it.runIf(process.platform === 'linux')('fails where every directory is missing for ever', async () => {
+    await expect(ensurePrivateDirectory('/proc/self/a/b')).rejects.toMatchObject({ code: 'ERR_IO' })
+  })
+
   it('creates every missing directory for the owner only, whatever the umask', async () => {
     const before = process.umask(0)
     try {

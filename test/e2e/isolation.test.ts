@@ -162,7 +162,11 @@ describe.each<RuntimeName>(['crun', 'runc'])('below an embedder, on %s,', (handl
   it('nobody has an open file but his own', () => {
     expect([...init.fds.keys()]).toEqual(['0', '1', '2'])
     for (const { fds } of runtime.values()) expect([...fds.keys()].toSorted()).toEqual(['0', '1', '2'])
-    for (const { fds } of everyone()) expect([...fds.values()]).not.toContain('/etc/hostname')
+    for (const { fds } of everyone()) {
+      expect([...fds.values()]).not.toContain('/etc/hostname')
+      expect([...fds.values()]).not.toContain(join(root, 'state', 'lock'))
+    }
+    expect([...embedder.fds.values()]).toContain(join(root, 'state', 'lock'))
   })
 
   it('nobody has a variable but PATH and those that were declared', () => {

@@ -22,8 +22,8 @@ interface Fallen {
   readonly pids: Readonly<Record<string, number>>
   readonly requestedAtMs: number
   /** The next supervisor, closed with all its containers when the test is over. */
-  boot(): Promise<Runtime>
-  get(runtime: Runtime, name: string): Container
+  readonly boot: () => Promise<Runtime>
+  readonly get: (runtime: Runtime, name: string) => Container
 }
 
 /** A supervisor that was killed. */
@@ -101,7 +101,7 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
         running: 'running',
         paused: 'paused',
         stopped: 'stopped',
-        stopping: expect.stringMatching(/^stopping\./),
+        stopping: 'stopping.grace',
         execing: 'running',
       })
       for (const name of ['created', 'running', 'paused', 'stopping', 'execing']) {

@@ -193,12 +193,15 @@ describe('the state file', () => {
     expect(disk.begun.map(({ state }) => state.status)).toEqual(['paused', 'paused'])
   })
 
-  it('of a thousand containers is written two at a time', async () => {
+  it('of a thousand containers is written two at a time, and so are their places made and removed', async () => {
     const disk = new SlowDisk()
     disk.gate = () => Promise.resolve()
     const { runtime, describe: describeContainer } = await openStage({ stateDirectory: disk })
     await Promise.all(Array.from({ length: 1000 }, () => runtime.createContainer(describeContainer())))
     expect(disk.written.size).toBe(1000)
+    expect(disk.atOnceMax).toBe(2)
+    await Promise.all(runtime.containers.list().map((container) => runtime.deleteContainer(container)))
+    expect(disk.written.size).toBe(0)
     expect(disk.atOnceMax).toBe(2)
   })
 

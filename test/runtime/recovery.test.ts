@@ -31,18 +31,51 @@ async function started(
 
 /** Its starts succeed, and nobody is told. */
 function withUnheardStarts(sim: SimulatedRuntime): RuntimeImpl {
-  return new Proxy(sim, {
-    get: (target, key): unknown => {
-      if (key === 'start') {
-        return async (...given: Parameters<RuntimeImpl['start']>) => {
-          await target.start(...given)
-          return new Promise(() => undefined)
-        }
-      }
-      const value: unknown = Reflect.get(target, key)
-      return typeof value === 'function' ? value.bind(target) : value
+  return altered(sim, {
+    start: async (...given) => {
+      await sim.start(...given)
+      return new Promise(() => undefined)
     },
   })
+}
+
+/** The first look at its exits fails. */
+function withBlindStart(sim: SimulatedRuntime): RuntimeImpl {
+  const { exits } = sim
+  let looks = 0
+  return altered(sim, {
+    exits: {
+      exits$: exits.exits$,
+      expect: () => undefined,
+      discard: (id) => exits.discard(id),
+      urgent: () => undefined,
+      scan: () => {
+        looks += 1
+        if (looks === 1) return Promise.reject(new Error('EMFILE'))
+        exits.expect('job')
+        return exits.scan()
+      },
+    },
+  })
+}
+
+/** The simulated runtime with some of its effects replaced. */
+function altered(sim: SimulatedRuntime, changes: Partial<RuntimeImpl>): RuntimeImpl {
+  return new Proxy<RuntimeImpl>(sim, {
+    get: (_, key): unknown => {
+      if (Object.hasOwn(changes, key)) return Reflect.get(changes, key)
+      const value: unknown = Reflect.get(sim, key)
+      return typeof value === 'function'
+        ? (...given: unknown[]) => Reflect.apply(value, sim, given) as unknown
+        : value
+    },
+  })
+}
+
+/** As if the host had been started anew since the state was written. */
+function reboot(container: Container): void {
+  const text = readFileSync(container.statePath, 'utf8')
+  writeFileSync(container.statePath, text.replace(/"bootId":"[^"]*"/, '"bootId":"of-another-boot"'))
 }
 
 describe('after a restart', () => {
@@ -336,11 +369,6 @@ describe('a stop that was under way', () => {
 })
 
 describe('on a host that was started anew', () => {
-  function reboot(container: Container): void {
-    const text = readFileSync(container.statePath, 'utf8')
-    writeFileSync(container.statePath, text.replace(/"bootId":"[^"]*"/, '"bootId":"of-another-boot"'))
-  }
-
   it('what ran has ended, what was only created is gone, what had ended is as it was', async () => {
     const stage = openRestartStage()
     const first = await stage.boot()
@@ -429,31 +457,7 @@ describe('a runtime or a monitor that does not answer', () => {
     await started(stage, await stage.boot(), 'job')
     await stage.crash()
     stage.sim.exitNow('job', 5)
-    let scans = 0
-    const second = await stage.boot({
-      wrap: (sim) =>
-        new Proxy(sim, {
-          get: (target, key) => {
-            if (key !== 'exits') {
-              const value: unknown = Reflect.get(target, key)
-              return typeof value === 'function' ? value.bind(target) : value
-            }
-            const { exits } = target
-            return {
-              exits$: exits.exits$,
-              expect: () => undefined,
-              discard: (id: string) => exits.discard(id),
-              urgent: () => undefined,
-              scan: () => {
-                scans += 1
-                if (scans === 1) return Promise.reject(new Error('EMFILE'))
-                exits.expect('job')
-                return exits.scan()
-              },
-            }
-          },
-        }),
-    })
+    const second = await stage.boot({ wrap: withBlindStart })
     expect(second.runtime.recovered?.unresolved).toMatchObject([{ id: 'job', code: 'ERR_IO' }])
     expect(second.get('job').phase).toBe('running')
     await stage.clock.advance(10_000)

@@ -15,26 +15,33 @@ export class SlowDisk implements StateDirectory {
   gate: (record: StateRecord) => Promise<void> = () => Promise.resolve()
   prepareGate: (container: Container) => Promise<void> = () => Promise.resolve()
 
-  async prepare(container: Container): Promise<void> {
-    await this.prepareGate(container)
+  prepare(container: Container): Promise<void> {
+    return this.#counted(() => this.prepareGate(container))
   }
 
   async write(container: Container, record: StateRecord): Promise<void> {
     this.begun.push(record)
-    this.atOnce += 1
-    this.atOnceMax = Math.max(this.atOnceMax, this.atOnce)
-    try {
+    await this.#counted(async () => {
       await this.gate(record)
       this.written.set(container.id, record)
-    } finally {
-      this.atOnce -= 1
-    }
+    })
   }
 
   forget(container: Container): Promise<void> {
     this.forgotten.push(container.id)
     this.written.delete(container.id)
-    return Promise.resolve()
+    return this.#counted(() => Promise.resolve())
+  }
+
+  /** Everything that syncs. */
+  async #counted(run: () => Promise<void>): Promise<void> {
+    this.atOnce += 1
+    this.atOnceMax = Math.max(this.atOnceMax, this.atOnce)
+    try {
+      await run()
+    } finally {
+      this.atOnce -= 1
+    }
   }
 }
 

@@ -291,6 +291,42 @@ describe('a file that CRI-O wrote', () => {
     expect([state.exit, state.exitCode, state.finished]).toEqual([undefined, undefined, undefined])
   })
 
+  // By the documented fields of its ContainerState, as Go writes them.
+  it.each<[string, Json, Partial<ContainerState>]>([
+    ['1.14, which left out a code of zero', {}, { exitCode: 255, status: 'stopped' }],
+    [
+      '1.14, still running',
+      { status: 'running', finished: '0001-01-01T00:00:00Z' },
+      { status: 'running', pid: 42 },
+    ],
+    [
+      '1.18, whose code is a pointer',
+      { exitCode: 0, oomKilled: false, initPid: 42, initStartTime: '123456' },
+      { exitCode: 0, status: 'stopped' },
+    ],
+    [
+      '1.37, with all that has come since',
+      {
+        ociVersion: '1.2.0',
+        exitCode: 137,
+        oomKilled: true,
+        seccompKilled: false,
+        initPid: 42,
+        initStartTime: '123456',
+        checkpointedAt: '0001-01-01T00:00:00Z',
+        error: '',
+      },
+      { exitCode: 137, oomKilled: true, error: undefined },
+    ],
+    [
+      '1.37, created',
+      { status: 'created', started: '0001-01-01T00:00:00Z', finished: '0001-01-01T00:00:00Z' },
+      { status: 'created', started: undefined },
+    ],
+  ])('of version %s is read', (_, changes, expected) => {
+    expect(readCrio(changes)).toMatchObject(expected)
+  })
+
   it('brings nothing of ours', () => {
     expect(decodeState(JSON.stringify(crioFile), 'f').own).toEqual(emptyOwnRecord)
   })

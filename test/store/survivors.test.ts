@@ -39,6 +39,7 @@ async function place() {
   return { stateDir, index: join(stateDir, 'index'), directory, survivors: directory.survivors, prepared }
 }
 
+const containing = (text: string): unknown => expect.stringContaining(text)
 const load = (survivors: Survivors, id: string) => survivors.load({ name: `${id}.json`, id })
 
 describe('what survives', () => {
@@ -160,7 +161,7 @@ describe('a container', () => {
       chownSync(path, 4242, 4242)
       await expect(load(survivors, 'c1')).rejects.toMatchObject({
         code: 'ERR_STATE_CORRUPT',
-        message: expect.stringContaining('belongs to user 4242'),
+        message: containing('belongs to user 4242'),
       })
       chownSync(path, 0, 0)
     }

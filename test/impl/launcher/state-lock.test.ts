@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { openLauncher } from '../../../src/impl/launcher/launcher.ts'
 import { lockStateDirectory, type StateLock } from '../../../src/impl/launcher/state-lock.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
+import { containing } from './support.ts'
 
 async function lock(stateDir: string, waitMs = 0): Promise<StateLock> {
   const held = await lockStateDirectory(stateDir, { waitMs })
@@ -54,7 +55,7 @@ describe.runIf(process.platform === 'linux')('the lock of a state directory', ()
     await expect(lock(stateDir, 60_000)).rejects.toMatchObject({
       code: 'ERR_STATE_DIR_LOCKED',
       file: join(stateDir, 'lock'),
-      message: expect.stringContaining('another runtime of this process'),
+      message: containing('another runtime of this process'),
     })
   })
 
@@ -63,7 +64,7 @@ describe.runIf(process.platform === 'linux')('the lock of a state directory', ()
     const other = await holder(stateDir, false)
     await expect(lock(stateDir, 60_000)).rejects.toMatchObject({
       code: 'ERR_STATE_DIR_LOCKED',
-      message: expect.stringMatching(new RegExp(`${stateDir} is in use by process ${other.pid};`)),
+      message: containing(`${stateDir} is in use by process ${other.pid};`),
     })
     await other.kill()
     await lock(stateDir)
@@ -76,7 +77,7 @@ describe.runIf(process.platform === 'linux')('the lock of a state directory', ()
     await other.kill()
     await expect(lock(stateDir, 0)).rejects.toMatchObject({
       code: 'ERR_STATE_DIR_LOCKED',
-      message: expect.stringContaining(`process ${other.pid}, which has ended`),
+      message: containing(`process ${other.pid}, which has ended`),
     })
     await lock(stateDir, 20_000)
   })
@@ -92,15 +93,15 @@ describe.runIf(process.platform === 'linux')('the lock of a state directory', ()
       env: { PATH: process.env['PATH'] ?? '' },
       timeoutMs: 10_000,
     })
-    expect(result.stdout.toString()).toContain('/proc/')
-    expect(result.stdout.toString()).not.toContain(stateDir)
+    expect(result.stdout).toContain('/proc/')
+    expect(result.stdout).not.toContain(stateDir)
   })
 
   it('says what is missing without the program flock', async () => {
     const stateDir = makeTempRoot()
     await expect(lockStateDirectory(stateDir, { path: stateDir })).rejects.toMatchObject({
       code: 'ERR_RUNTIME_NOT_FOUND',
-      message: expect.stringContaining('install util-linux'),
+      message: containing('install util-linux'),
     })
   })
 
