@@ -16,7 +16,10 @@ export class SlowDisk implements StateDirectory {
   prepareGate: (container: Container) => Promise<void> = () => Promise.resolve()
 
   prepare(container: Container): Promise<void> {
-    return this.#counted(() => this.prepareGate(container))
+    return this.#counted(async () => {
+      await nextTurn()
+      await this.prepareGate(container)
+    })
   }
 
   async write(container: Container, record: StateRecord): Promise<void> {
@@ -30,7 +33,7 @@ export class SlowDisk implements StateDirectory {
   forget(container: Container): Promise<void> {
     this.forgotten.push(container.id)
     this.written.delete(container.id)
-    return this.#counted(() => Promise.resolve())
+    return this.#counted(() => nextTurn())
   }
 
   /** Everything that syncs. */
@@ -43,6 +46,13 @@ export class SlowDisk implements StateDirectory {
       this.atOnce -= 1
     }
   }
+}
+
+/** No disk answers within the turn that it was asked in. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 export function full(): Promise<never> {
