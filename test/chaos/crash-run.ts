@@ -1,0 +1,156 @@
+/** One crash: a supervisor killed at one passage, and the one that comes after it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { letGo, makeGround, type Ground, type RuntimeName } from './ground.ts'
+import type { InstrumentedCopy } from './instrument/instrumented-copy.ts'
+import type { ChaosPlan, CrashPlan } from './instrument/points.ts'
+import { idsIn, parseJournal, type JournalEntry } from './journal.ts'
+import { scenarios, type ScenarioName } from './scenarios.ts'
+import { survive, type Survival } from './survivor.ts'
+import type { VictimOrder } from './victim.ts'
+import { sweep } from './world.ts'
+
+/** Who dies. */
+export type VictimName = 'embedder' | 'launcher'
+
+export interface CrashOrder {
+  readonly scenario: ScenarioName
+  readonly handler: RuntimeName
+  readonly victim: VictimName
+  readonly crash: CrashPlan | undefined
+}
+
+export interface Theatre {
+  /** A short private directory for all runs. */
+  readonly directory: string
+  readonly rootfs: string
+  readonly copy: InstrumentedCopy
+}
+
+export interface CrashOutcome extends Survival {
+  /** False when the passage was not reached, so that the supervisor was killed at rest. */
+  readonly reached: boolean
+  readonly journal: readonly JournalEntry[]
+  readonly tookMs: number
+}
+
+const victimMaxMs = 60_000
+let runs = 0
+
+export async function crashRun(
+  theatre: Theatre,
+  order: CrashOrder,
+  traceFile?: string,
+): Promise<CrashOutcome> {
+  const beganMs = performance.now()
+  const ground = newGround(theatre, order.handler)
+  try {
+    const past = await livePast(theatre, order, ground)
+    const { journal, reached } = await runVictim(theatre, ground, order, traceFile)
+    const survival = await survive(ground, [...past, ...journal], { copy: theatre.copy })
+    return { ...survival, reached, journal: [...past, ...journal], tookMs: performance.now() - beganMs }
+  } finally {
+    sweep(ground)
+    rmSync(ground.root, { recursive: true, force: true })
+  }
+}
+
+/** One scenario without a crash until its end, and what every process passed on its way. */
+export interface Recording {
+  /** In order; lines that begin with `!` are effects on the world. */
+  readonly traces: Readonly<Record<VictimName, readonly string[]>>
+  readonly outcome: CrashOutcome
+}
+
+export async function record(
+  theatre: Theatre,
+  scenario: ScenarioName,
+  handler: RuntimeName,
+): Promise<Recording> {
+  const file = join(theatre.directory, `trace-${scenario}-${handler}`)
+  const order: CrashOrder = { scenario, handler, victim: 'embedder', crash: undefined }
+  const outcome = await crashRun(theatre, order, file)
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
+  rmSync(file, { force: true })
+  const of = (name: VictimName): string[] => {
+    const own = lines.filter((line) => line.startsWith(`${name} `))
+    return own.map((line) => line.slice(name.length + 1))
+  }
+  return { traces: { embedder: of('embedder'), launcher: of('launcher') }, outcome }
+}
+
+function newGround({ directory, rootfs }: Theatre, handler: RuntimeName): Ground {
+  runs += 1
+  const name = `${process.pid.toString(36)}${runs.toString(36)}`
+  const root = join(directory, name)
+  mkdirSync(root, { mode: 0o700 })
+  return makeGround({ root, rootfs, handler, idPrefix: `x${name}` })
+}
+
+/** What an earlier supervisor left, and what happened after its end. */
+async function livePast(theatre: Theatre, order: CrashOrder, ground: Ground): Promise<JournalEntry[]> {
+  const { past } = scenarios[order.scenario]
+  if (past === undefined) return []
+  const quiet: CrashOrder = { ...order, scenario: past, victim: 'embedder', crash: undefined }
+  const { journal } = await runVictim(theatre, ground, quiet)
+  for (const id of idsIn(journal)) if (id.endsWith('-ends')) letGo(ground, id)
+  return journal
+}
+
+/** Runs a supervisor to its death: by itself at its passage, or by us when it has nothing more to do. */
+async function runVictim(
+  { copy }: Theatre,
+  ground: Ground,
+  { scenario, victim, crash }: CrashOrder,
+  traceFile?: string,
+): Promise<{ journal: JournalEntry[]; reached: boolean }> {
+  const plan = (name: VictimName): ChaosPlan => ({
+    trace: traceFile === undefined ? undefined : { file: traceFile, process: name },
+    crash: victim === name ? crash : undefined,
+    waitsForWindow: name === 'embedder',
+  })
+  const order: VictimOrder = {
+    ground,
+    scenario,
+    copy,
+    plan: plan('embedder'),
+    launcherPlan: plan('launcher'),
+  }
+  const program = fileURLToPath(new URL('victim.ts', import.meta.url))
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', program, JSON.stringify(order)],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      env: { PATH: process.env['PATH'], NODE_COMPILE_CACHE: copy.compileCache },
+    },
+  )
+  let out = ''
+  let err = ''
+  let overdue = false
+  const timer = setTimeout(() => {
+    overdue = true
+    child.kill('SIGKILL')
+  }, victimMaxMs)
+  const exited = once(child, 'close')
+  let killedAtRest = false
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => (err += chunk))
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    out += chunk
+    if (!out.includes('"idle"')) return
+    killedAtRest = true
+    child.kill('SIGKILL')
+  })
+  await exited
+  clearTimeout(timer)
+  const journal = parseJournal(out)
+  if (overdue) journal.push({ type: 'defect', message: `did not come to an end within ${victimMaxMs} ms` })
+  if (err !== '') journal.push({ type: 'defect', message: `stderr: ${err.slice(0, 2000)}` })
+  if (child.signalCode !== 'SIGKILL')
+    journal.push({ type: 'defect', message: `ended with ${String(child.exitCode ?? child.signalCode)}` })
+  return { journal, reached: crash !== undefined && (!killedAtRest || victim === 'launcher') }
+}

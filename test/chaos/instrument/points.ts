@@ -1,0 +1,67 @@
+/**
+ * What instrumented code passes at every await: named points, at which a process can be made to record what it does or
+ * to die. One instance per process; without a plan nothing happens.
+ *
+ * A passage is a point with its edge: `<` before the awaited expression begins, `>` after it has settled well.
+ */
+import { appendFileSync } from 'node:fs'
+import { noteCalls, noteEffectsTo } from './faults.ts'
+
+export interface CrashPlan {
+  /** `file:function:ordinal` and the edge. */
+  readonly point: string
+  /** The how manieth passage kills, from 1. */
+  readonly passage: number
+}
+
+export interface ChaosPlan {
+  /** Passages and effects are appended here, each with the process's name. */
+  readonly trace?: { readonly file: string; readonly process: string } | undefined
+  readonly crash?: CrashPlan | undefined
+  /** Nothing counts before `openWindow` is called. */
+  readonly waitsForWindow: boolean
+}
+
+let plan: ChaosPlan = { waitsForWindow: true }
+let counting = false
+let passagesLeft = 0
+
+export function setPlan(given: ChaosPlan): void {
+  plan = given
+  passagesLeft = given.crash?.passage ?? 0
+  // A launcher's answers.
+  if (process.send !== undefined) noteCalls(process, 'send', 'reply')
+  if (!given.waitsForWindow) openWindow()
+}
+
+export function before(point: string): void {
+  if (counting) pass(`${point}<`)
+}
+
+/** Hands the awaited value on. */
+export function after<T>(point: string, value?: T): T | undefined {
+  if (counting) pass(`${point}>`)
+  return value
+}
+
+export function openWindow(): void {
+  counting = true
+  if (plan.trace !== undefined) noteEffectsTo((effect) => trace(`! ${effect}`))
+}
+
+export function closeWindow(): void {
+  counting = false
+  noteEffectsTo(undefined)
+}
+
+function pass(passage: string): void {
+  trace(passage)
+  if (plan.crash?.point !== passage) return
+  passagesLeft -= 1
+  // The kernel delivers it before kill(2) returns: not one instruction more of ours is run.
+  if (passagesLeft === 0) process.kill(process.pid, 'SIGKILL')
+}
+
+function trace(line: string): void {
+  if (plan.trace !== undefined) appendFileSync(plan.trace.file, `${plan.trace.process} ${line}\n`)
+}

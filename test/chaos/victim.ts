@@ -1,0 +1,114 @@
+/**
+ * A supervisor that is going to be killed: node victim.ts '<JSON of VictimOrder>'. Tells its journal on standard output.
+ * It runs the instrumented copy of the product, and so does its launcher.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type * as Product from '../../src/index.ts'
+import { bundleOf, configInputOf, launcherOf, letGo, programArgs, truthOf, type Ground } from './ground.ts'
+import { writeLauncher, type InstrumentedCopy } from './instrument/instrumented-copy.ts'
+import { closeWindow, openWindow, setPlan, type ChaosPlan } from './instrument/points.ts'
+import type { JournalEntry } from './journal.ts'
+import { scenarios, type ScenarioName, type Stage } from './scenarios.ts'
+
+export interface VictimOrder {
+  readonly ground: Ground
+  readonly scenario: ScenarioName
+  readonly copy: InstrumentedCopy
+  readonly plan: ChaosPlan
+  readonly launcherPlan: ChaosPlan
+}
+
+const order = readOrder(process.argv[2] ?? '')
+const { ground, copy } = order
+
+function tell(entry: JournalEntry): void {
+  process.stdout.write(`${JSON.stringify(entry)}\n`)
+}
+
+process.on('uncaughtException', (error) => {
+  tell({ type: 'defect', message: `uncaught: ${error.stack ?? String(error)}` })
+  process.exit(1)
+})
+
+setPlan(order.plan)
+const product = await loadProduct(join(copy.directory, 'index.js'))
+
+const launcherPath = launcherOf(ground, order.scenario)
+writeLauncher(launcherPath, copy, order.launcherPlan)
+
+function readOrder(text: string): VictimOrder {
+  const value: unknown = JSON.parse(text)
+  if (isOrder(value)) return value
+  throw new Error('the order is malformed')
+}
+
+function isOrder(value: unknown): value is VictimOrder {
+  return typeof value === 'object' && value !== null && 'ground' in value && 'launcherPlan' in value
+}
+
+async function loadProduct(file: string): Promise<typeof Product> {
+  const module: unknown = await import(file)
+  if (isProduct(module)) return module
+  throw new Error(`${file} is no copy of the product`)
+}
+
+function isProduct(module: unknown): module is typeof Product {
+  return typeof module === 'object' && module !== null && 'Runtime' in module
+}
+
+function makeStage(): Stage {
+  let opened: Promise<Product.Runtime> | undefined
+  return {
+    open: () => {
+      opened ??= product.Runtime.open(product.defineConfig(configInputOf(ground)), { launcherPath })
+      return opened
+    },
+    container: async (suffix, program) => {
+      const id = `${ground.idPrefix}-${suffix}`
+      const bundlePath = bundleOf(ground, id)
+      const { rootfs } = ground
+      const args = programArgs(program, id)
+      await product.writeBundle(bundlePath, product.defaultSpec({ rootfs, args, cgroupsPath: `/${id}` }))
+      return new product.Container({ id, bundlePath })
+    },
+    ask: async (verb, { id }, run) => {
+      tell({ type: 'asked', verb, id })
+      try {
+        await run()
+        tell({ type: 'done', verb, id })
+      } catch (error) {
+        if (product.isOciError(error)) {
+          tell({ type: 'failed', verb, id, code: error.code, message: error.message })
+        } else {
+          tell({ type: 'defect', message: `${verb} rejected with ${String(error)}, which is no OciError` })
+        }
+      }
+    },
+    begun: async ({ id }) => {
+      while (!truthOf(ground, id).started) await delay(2)
+    },
+    letGo: ({ id }) => {
+      letGo(ground, id)
+    },
+  }
+}
+
+const scenario = scenarios[order.scenario]
+const stage = makeStage()
+if (scenario.past !== undefined) {
+  openWindow()
+  tell({ type: 'asked', verb: 'open', id: '' })
+  await stage.open()
+  tell({ type: 'done', verb: 'open', id: '' })
+  closeWindow()
+} else {
+  const act = await scenario.prepare(stage)
+  openWindow()
+  await act()
+  closeWindow()
+}
+tell({ type: 'idle' })
+// Until somebody kills it; a file says when it is to wait for nothing but that.
+while (!existsSync(join(ground.root, 'end'))) await delay(1000)
