@@ -1,10 +1,12 @@
 /** One crash: a supervisor killed at one passage, and the one that comes after it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { letGo, makeGround, type Ground, type RuntimeName } from './ground.ts'
+import { letGo, makeGround, runtimePrograms, type Ground, type RuntimeName } from './ground.ts'
+import type { ContainerLimits } from '../../src/index.ts'
+import type { FaultPlan } from './instrument/faults.ts'
 import type { InstrumentedCopy } from './instrument/instrumented-copy.ts'
 import type { ChaosPlan, CrashPlan } from './instrument/points.ts'
 import { idsIn, parseJournal, type JournalEntry } from './journal.ts'
@@ -21,6 +23,20 @@ export interface CrashOrder {
   readonly handler: RuntimeName
   readonly victim: VictimName
   readonly crash: CrashPlan | undefined
+  /** What else goes wrong. */
+  readonly trouble?: Trouble | undefined
+}
+
+/** Faults of others than the supervisor, during the scenario. */
+export interface Trouble {
+  readonly name: string
+  readonly fault?: FaultPlan
+  /** Shell text of a program in the runtime's place; `$real` is the real one, `$verb` what is asked of it. */
+  readonly runtimeScript?: string
+  readonly limits?: Partial<ContainerLimits>
+  readonly mends?: boolean
+  /** The exit of a container whose monitor was killed cannot be known. */
+  readonly monitorsKilled?: boolean
 }
 
 export interface Theatre {
@@ -46,14 +62,18 @@ export async function crashRun(
   traceFile?: string,
 ): Promise<CrashOutcome> {
   const beganMs = performance.now()
-  const ground = newGround(theatre, order.handler)
+  const ground = newGround(theatre, order)
   try {
     const past = await livePast(theatre, order, ground)
     const { journal, reached } = await runVictim(theatre, ground, order, traceFile)
-    const survival = await survive(ground, [...past, ...journal], { copy: theatre.copy })
+    const survival = await survive(ground, [...past, ...journal], {
+      copy: theatre.copy,
+      monitorsKilled: order.trouble?.monitorsKilled ?? false,
+    })
     return { ...survival, reached, journal: [...past, ...journal], tookMs: performance.now() - beganMs }
   } finally {
     sweep(ground)
+    if (ground.runtimePath !== undefined) rmSync(ground.runtimePath, { force: true })
     rmSync(ground.root, { recursive: true, force: true })
   }
 }
@@ -82,19 +102,27 @@ export async function record(
   return { traces: { embedder: of('embedder'), launcher: of('launcher') }, outcome }
 }
 
-function newGround({ directory, rootfs }: Theatre, handler: RuntimeName): Ground {
+function newGround({ directory, rootfs }: Theatre, { handler, trouble }: CrashOrder): Ground {
   runs += 1
   const name = `${process.pid.toString(36)}${runs.toString(36)}`
   const root = join(directory, name)
   mkdirSync(root, { mode: 0o700 })
-  return makeGround({ root, rootfs, handler, idPrefix: `x${name}` })
+  const script = trouble?.runtimeScript
+  const runtimePath = script === undefined ? undefined : writeWrapper(`${root}-runtime`, handler, script)
+  return makeGround({ root, rootfs, handler, idPrefix: `x${name}`, runtimePath })
 }
 
 /** What an earlier supervisor left, and what happened after its end. */
 async function livePast(theatre: Theatre, order: CrashOrder, ground: Ground): Promise<JournalEntry[]> {
   const { past } = scenarios[order.scenario]
   if (past === undefined) return []
-  const quiet: CrashOrder = { ...order, scenario: past, victim: 'embedder', crash: undefined }
+  const quiet: CrashOrder = {
+    ...order,
+    scenario: past,
+    victim: 'embedder',
+    crash: undefined,
+    trouble: undefined,
+  }
   const { journal } = await runVictim(theatre, ground, quiet)
   for (const id of idsIn(journal)) if (id.endsWith('-ends')) letGo(ground, id)
   return journal
@@ -104,7 +132,7 @@ async function livePast(theatre: Theatre, order: CrashOrder, ground: Ground): Pr
 async function runVictim(
   { copy }: Theatre,
   ground: Ground,
-  { scenario, victim, crash }: CrashOrder,
+  { scenario, victim, crash, trouble }: CrashOrder,
   traceFile?: string,
 ): Promise<{ journal: JournalEntry[]; reached: boolean }> {
   const plan = (name: VictimName): ChaosPlan => ({
@@ -118,6 +146,9 @@ async function runVictim(
     copy,
     plan: plan('embedder'),
     launcherPlan: plan('launcher'),
+    fault: trouble?.fault,
+    limits: trouble?.limits,
+    mends: trouble?.mends,
   }
   const program = fileURLToPath(new URL('victim.ts', import.meta.url))
   const child = spawn(
@@ -153,4 +184,18 @@ async function runVictim(
   if (child.signalCode !== 'SIGKILL')
     journal.push({ type: 'defect', message: `ended with ${String(child.exitCode ?? child.signalCode)}` })
   return { journal, reached: crash !== undefined && (!killedAtRest || victim === 'launcher') }
+}
+
+/** A program in the runtime's place. */
+function writeWrapper(file: string, handler: RuntimeName, text: string): string {
+  const script = `#!/bin/sh
+real=${runtimePrograms[handler]}
+for word in "$@"; do
+  case $word in create|start|state|kill|delete|pause|resume|exec|update) verb=$word; break;; esac
+done
+${text}
+exec "$real" "$@"
+`
+  writeFileSync(file, script, { mode: 0o755 })
+  return file
 }

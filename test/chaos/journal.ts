@@ -17,6 +17,8 @@ const entrySchema = z.discriminatedUnion('type', [
     code: z.string(),
     message: z.string(),
   }),
+  /** How many operations were made to fail. */
+  z.object({ type: z.literal('faults'), failed: z.number() }),
   /** The scenario is over, and the process waits for its end. */
   z.object({ type: z.literal('idle') }),
   /** Something went wrong that no scenario provides for. */
@@ -52,7 +54,11 @@ export interface Promised {
 type Status = string | undefined
 
 /** Follows the verbs of one container in order. */
-export function promisedOf(journal: readonly JournalEntry[], id: string): Promised {
+export function promisedOf(
+  journal: readonly JournalEntry[],
+  id: string,
+  { monitorsKilled = false }: { readonly monitorsKilled?: boolean } = {},
+): Promised {
   let presence: Promised['presence'] = 'mustNot'
   let statuses: Status[] = []
   let mayBeKilled = false
@@ -69,6 +75,8 @@ export function promisedOf(journal: readonly JournalEntry[], id: string): Promis
       if (verb === 'create') presence = 'may'
       also('created', 'running', 'paused', 'stopped', undefined)
       startMayFail = true
+      // It was told that it is not so; what has been done of it may be undone or not.
+      if (verb === 'stop') stops = false
       continue
     }
     const done = type === 'done'
@@ -112,6 +120,13 @@ export function promisedOf(journal: readonly JournalEntry[], id: string): Promis
       case 'open':
         break
     }
+  }
+  if (monitorsKilled) {
+    // What is only created goes with its monitor; what runs, runs on, and its end is unknown.
+    if (presence === 'must') presence = 'may'
+    also('stopped', undefined)
+    mayBeKilled = true
+    startMayFail = true
   }
   return { presence, statuses: new Set(statuses), mayBeKilled, stops, startMayFail }
 }

@@ -136,7 +136,9 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
       return async () => {
         await stage.ask('create', container, () => runtime.createContainer(container))
         await stage.ask('start', container, () => runtime.startContainer(container))
-        await stage.ask('exec', container, () => runtime.execSyncContainer(container, ['/bin/true'], 30))
+        await stage.ask('pause', container, () => runtime.pauseContainer(container))
+        await stage.ask('unpause', container, () => runtime.unpauseContainer(container))
+        await stage.ask('exec', container, () => runtime.execSyncContainer(container, ['/bin/true'], 3))
         await stage.ask('stop', container, () => runtime.stopContainer(container, 0))
         await stage.ask('delete', container, () => runtime.deleteContainer(container))
       }

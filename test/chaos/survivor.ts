@@ -92,7 +92,7 @@ export async function survive(
     const ids = idsIn(journal)
     const strangers = runtime.containers.list().filter(({ id }) => !ids.includes(id))
     for (const { id } of strangers) violations.push(`${id} is known, and nobody created it`)
-    const cases = ids.map((id) => new Case(real, runtime, id, promisedOf(journal, id), options))
+    const cases = ids.map((id) => new Case(real, runtime, id, promisedOf(journal, id, options), options))
     await Promise.all(
       cases.map(async (one) => {
         try {

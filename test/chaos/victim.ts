@@ -2,11 +2,12 @@
  * A supervisor that is going to be killed: node victim.ts '<JSON of VictimOrder>'. Tells its journal on standard output.
  * It runs the instrumented copy of the product, and so does its launcher.
  */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type * as Product from '../../src/index.ts'
+import type { ContainerLimits } from '../../src/index.ts'
 import { bundleOf, configInputOf, launcherOf, letGo, programArgs, truthOf, type Ground } from './ground.ts'
+import { armFaults, faultsMet, type FaultPlan } from './instrument/faults.ts'
 import { writeLauncher, type InstrumentedCopy } from './instrument/instrumented-copy.ts'
 import { closeWindow, openWindow, setPlan, type ChaosPlan } from './instrument/points.ts'
 import type { JournalEntry } from './journal.ts'
@@ -18,6 +19,11 @@ export interface VictimOrder {
   readonly copy: InstrumentedCopy
   readonly plan: ChaosPlan
   readonly launcherPlan: ChaosPlan
+  /** File operations that fail during the scenario. */
+  readonly fault?: FaultPlan | undefined
+  readonly limits?: Partial<ContainerLimits> | undefined
+  /** After the scenario all is well again, and every container has to go by an ordinary delete. */
+  readonly mends?: boolean | undefined
 }
 
 const order = readOrder(process.argv[2] ?? '')
@@ -62,7 +68,10 @@ function makeStage(): Stage {
   let opened: Promise<Product.Runtime> | undefined
   return {
     open: () => {
-      opened ??= product.Runtime.open(product.defineConfig(configInputOf(ground)), { launcherPath })
+      opened ??= product.Runtime.open(product.defineConfig(configInputOf(ground)), {
+        launcherPath,
+        limits: order.limits ?? {},
+      })
       return opened
     },
     container: async (suffix, program) => {
@@ -106,9 +115,27 @@ if (scenario.past !== undefined) {
 } else {
   const act = await scenario.prepare(stage)
   openWindow()
+  armFaults(order.fault)
   await act()
+  tell({ type: 'faults', failed: faultsMet().failed })
+  armFaults(undefined)
   closeWindow()
+  if (order.mends === true) await mend(await stage.open())
 }
 tell({ type: 'idle' })
-// Until somebody kills it; a file says when it is to wait for nothing but that.
-while (!existsSync(join(ground.root, 'end'))) await delay(1000)
+// Until somebody kills it.
+for (;;) await delay(1000)
+
+async function mend(runtime: Product.Runtime): Promise<void> {
+  for (const container of runtime.containers.list()) {
+    const { id } = container
+    tell({ type: 'asked', verb: 'delete', id })
+    try {
+      await runtime.deleteContainer(container)
+      tell({ type: 'done', verb: 'delete', id })
+    } catch (error) {
+      const message = `all is well again, and ${id} (${container.phase}) cannot be deleted: ${String(error)}`
+      tell({ type: 'defect', message })
+    }
+  }
+}
