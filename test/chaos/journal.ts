@@ -45,8 +45,6 @@ export interface Promised {
   readonly statuses: ReadonlySet<string | undefined>
   /** It may have been killed by the supervisor: 137 is a true code. */
   readonly mayBeKilled: boolean
-  /** A stop was asked for and has to come about. */
-  readonly stops: boolean
   /** It may never have run, its start having failed. */
   readonly startMayFail: boolean
 }
@@ -62,7 +60,6 @@ export function promisedOf(
   let presence: Promised['presence'] = 'mustNot'
   let statuses: Status[] = []
   let mayBeKilled = false
-  let stops = false
   let startMayFail = false
   const also = (...more: Status[]): void => {
     statuses = [...statuses, ...more]
@@ -75,8 +72,6 @@ export function promisedOf(
       if (verb === 'create') presence = 'may'
       also('created', 'running', 'paused', 'stopped', undefined)
       startMayFail = true
-      // It was told that it is not so; what has been done of it may be undone or not.
-      if (verb === 'stop') stops = false
       continue
     }
     const done = type === 'done'
@@ -103,7 +98,6 @@ export function promisedOf(
         else also('running', 'stopped')
         break
       case 'stop':
-        stops = true
         mayBeKilled = true
         if (done) statuses = ['stopped']
         else also('stopped', 'running')
@@ -128,5 +122,5 @@ export function promisedOf(
     mayBeKilled = true
     startMayFail = true
   }
-  return { presence, statuses: new Set(statuses), mayBeKilled, stops, startMayFail }
+  return { presence, statuses: new Set(statuses), mayBeKilled, startMayFail }
 }

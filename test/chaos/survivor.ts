@@ -25,7 +25,7 @@ import {
 } from './ground.ts'
 import { writeLauncher, type InstrumentedCopy } from './instrument/instrumented-copy.ts'
 import { idsIn, promisedOf, type JournalEntry, type Promised } from './journal.ts'
-import { leftovers, sightOf, type Sight } from './world.ts'
+import { leftovers, sightOf, stopIsRecorded, type Sight } from './world.ts'
 
 export interface Survival {
   readonly violations: readonly string[]
@@ -71,6 +71,8 @@ export async function survive(
   const violations: string[] = []
   const found: string[] = []
   for (const entry of journal) if (entry.type === 'defect') violations.push(`the victim: ${entry.message}`)
+  const ids = idsIn(journal)
+  const stopping = new Set(ids.filter((id) => stopIsRecorded(ground, id)))
   const real = { ...ground, runtimePath: runtimePrograms[ground.handler], conmon: undefined }
   const config = defineConfig(configInputOf(real))
   const beganMs = performance.now()
@@ -89,75 +91,99 @@ export async function survive(
   }
   const recoveryMs = performance.now() - beganMs
   try {
-    const ids = idsIn(journal)
     const strangers = runtime.containers.list().filter(({ id }) => !ids.includes(id))
     for (const { id } of strangers) violations.push(`${id} is known, and nobody created it`)
-    const cases = ids.map((id) => new Case(real, runtime, id, promisedOf(journal, id, options), options))
-    await Promise.all(
-      cases.map(async (one) => {
-        try {
-          await one.run()
-        } catch (error) {
-          one.violations.push(`${one.id}: ${text(error)}`)
-        }
-        violations.push(...one.violations)
-        found.push(one.found)
-      }),
-    )
+    const cases = ids.map((id) => {
+      const promised = promisedOf(journal, id, options)
+      return new Case({ ground: real, runtime, id, promised, stops: stopping.has(id), options })
+    })
+    await Promise.all(cases.map((one) => one.attempt(() => one.bringToItsEnd())))
+    const left = await leftoversThatStay(real, (line) => !isOrphan(line))
+    violations.push(...left.map((line) => `left behind by a deleted container: ${line}`))
+    await Promise.all(cases.map((one) => one.attempt(() => one.useAgain())))
+    for (const one of cases) {
+      violations.push(...one.violations)
+      found.push(one.found)
+    }
   } finally {
     await runtime.close()
   }
-  violations.push(...(await leftoversThatStay(real)).map((left) => `left behind: ${left}`))
+  violations.push(...(await leftoversThatStay(real, () => true)).map((left) => `left behind: ${left}`))
   return { violations, recoveryMs, found }
 }
 
-async function leftoversThatStay(ground: Ground): Promise<string[]> {
+async function leftoversThatStay(ground: Ground, counts: (line: string) => boolean): Promise<string[]> {
   const deadlineMs = performance.now() + leftoversMaxMs
   for (;;) {
-    const left = leftovers(ground)
+    const left = leftovers(ground).filter((line) => counts(line))
     if (left.length === 0 || performance.now() > deadlineMs) return left
     await delay(pollMs)
   }
+}
+
+/**
+ * What is there while the runtime is open, and what a create that was cut off before its entry in the index leaves:
+ * nobody knows of it until the id is used again.
+ */
+function isOrphan(line: string): boolean {
+  return /next-launcher\.mjs|^file b\/[^/]+\/\.?(container|state)\.json/.test(line)
+}
+
+interface CaseOptions {
+  readonly ground: Ground
+  readonly runtime: Runtime
+  readonly id: string
+  readonly promised: Promised
+  /** A stop that was under way stands on disk. */
+  readonly stops: boolean
+  readonly options: SurvivorOptions
 }
 
 /** One container that the dead supervisor had to do with. */
 class Case {
   readonly violations: string[] = []
   found = ''
+  readonly id: string
   readonly #ground: Ground
   readonly #runtime: Runtime
-  readonly id: string
   readonly #promised: Promised
+  readonly #stops: boolean
   readonly #options: SurvivorOptions
 
-  constructor(ground: Ground, runtime: Runtime, id: string, promised: Promised, options: SurvivorOptions) {
+  constructor({ ground, runtime, id, promised, stops, options }: CaseOptions) {
+    this.id = id
     this.#ground = ground
     this.#runtime = runtime
-    this.id = id
     this.#promised = promised
+    this.#stops = stops
     this.#options = options
   }
 
-  async run(): Promise<void> {
-    const container = this.#runtime.containers.get(this.id)
-    this.found = `${this.id}: ${container?.phase ?? 'unknown here'}, runtime ${sightOf(this.#ground, this.id).status}`
-    if (container === undefined) {
-      if (this.#promised.presence === 'must') this.#violation('was created, and is unknown after recovery')
-    } else {
-      if (this.#promised.presence === 'mustNot')
-        this.#violation(`was deleted, and is ${container.phase} again`)
-      await this.#bringToItsEnd(container)
+  async attempt(run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      this.#violation(text(error))
     }
-    await this.#useAgain()
   }
 
-  async #bringToItsEnd(container: Container): Promise<void> {
+  async bringToItsEnd(): Promise<void> {
+    const container = this.#runtime.containers.get(this.id)
+    this.found = `${this.id}: ${container?.phase ?? 'unknown here'}, runtime ${sightOf(this.#ground, this.id).status}`
+    const { presence } = this.#promised
+    if (container === undefined) {
+      if (presence === 'must') this.#violation('was created, and is unknown after recovery')
+      return
+    }
+    if (presence === 'mustNot') this.#violation(`was deleted, and is ${container.phase} again`)
+    await this.#end(container)
+  }
+
+  async #end(container: Container): Promise<void> {
     const runtime = this.#runtime
     await this.#settled(container)
     this.#compare(container)
-    if (container.phase === 'created') {
-      await runtime.startContainer(container)
-    }
+    if (container.phase === 'created') await runtime.startContainer(container)
     if (container.phase === 'paused') await runtime.unpauseContainer(container)
     letGo(this.#ground, this.id)
     if (container.phase !== 'failed') {
@@ -174,10 +200,10 @@ class Case {
   async #settled(container: Container): Promise<void> {
     const deadlineMs = performance.now() + settleMaxMs
     const done = (): boolean =>
-      restingPhases.has(container.phase) && !(this.#promised.stops && container.status !== 'stopped')
+      restingPhases.has(container.phase) && !(this.#stops && container.status !== 'stopped')
     while (!done()) {
       if (performance.now() > deadlineMs) {
-        const wish = this.#promised.stops ? ', and a stop was asked for' : ''
+        const wish = this.#stops ? ', and a stop was asked for' : ''
         this.#violation(`is still ${container.phase} after ${settleMaxMs} ms${wish}`)
         return
       }
@@ -226,7 +252,7 @@ class Case {
   }
 
   /** The id in use again: nothing of the old one is in its way, and nothing of the old one is taken for the new one. */
-  async #useAgain(): Promise<void> {
+  async useAgain(): Promise<void> {
     const runtime = this.#runtime
     const { rootfs } = this.#ground
     const bundlePath = bundleOf(this.#ground, this.id)

@@ -95,8 +95,8 @@ function makeStage(): Stage {
         }
       }
     },
-    begun: async ({ id }) => {
-      while (!truthOf(ground, id).started) await delay(2)
+    begun: async (container) => {
+      while (!truthOf(ground, container.id).started && container.status === 'running') await delay(2)
     },
     letGo: ({ id }) => {
       letGo(ground, id)

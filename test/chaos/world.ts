@@ -59,6 +59,11 @@ function isMonitor(commandLine: string, bundle: string): boolean {
   return argv[argv.indexOf('-b') + 1] === bundle && argv.includes('--exit-dir')
 }
 
+/** Whether a stop that is under way stands in the container's state file: then it has to be brought to its end. */
+export function stopIsRecorded(ground: Ground, id: string): boolean {
+  return /"stop":\{/.test(readIfThere(join(bundleOf(ground, id), 'state.json')))
+}
+
 /** Everything that is there of a run besides what a run may leave; one line each. */
 export function leftovers(ground: Ground): string[] {
   return [...processesOf(ground), ...cgroupsOf(ground), ...filesOf(ground), ...openEndsOf(ground)]
@@ -96,9 +101,7 @@ function cgroupsOf({ idPrefix }: Ground): string[] {
 
 /** Files that a run may leave: what was given (bundles), logs, and the program of the launcher. */
 function mayStay(path: string): boolean {
-  return /^(b\/[^/]+\/(config\.json|.*\.log|log)|\w+-launcher\.mjs|state\/(lock|supervisor\.lock|.*\.log))$/.test(
-    path,
-  )
+  return /^(b\/[^/]+\/(config\.json|.*\.log|log)|\w+-launcher\.mjs(\.ran)?|state\/lock)$/.test(path)
 }
 
 function filesOf({ root }: Ground): string[] {

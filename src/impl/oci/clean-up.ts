@@ -9,7 +9,7 @@ import { lstat } from 'node:fs/promises'
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, isOciError } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
+import { ioError, removeTemporaryFiles } from '../../files.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { cgroupDirectories, cgroupDirectory } from './cgroups.ts'
 import { deleteFromRuntime, endMonitor, forget, seeMonitorEnd } from './forget.ts'
@@ -33,7 +33,11 @@ export async function cleanUp(
 
   const monitor = (await findMonitor(place)) ?? (await searchMonitor(place))
   // It failed before create was asked: the runtime may have a stranger of that id.
-  if (notes === undefined && monitor === undefined && !world.ours.has(container)) return
+  if (notes === undefined && monitor === undefined && !world.ours.has(container)) {
+    // The supervisor that asked may have been killed while it took its notes.
+    await removeTemporaryFiles(place.paths.notesFile)
+    return
+  }
   world.unclean.add(container)
   if (!(await isCreated(place))) {
     if (monitor !== undefined) await endMonitor(place, monitor, signal)

@@ -1,7 +1,7 @@
 /** Removing the files that conmon, the runtime and RuntimeOCI made for one container, and no others. */
 import { readlink, unlink } from 'node:fs/promises'
 import { errnoOf } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
+import { ioError, removeTemporaryFiles } from '../../files.ts'
 import { madeFiles, type ContainerPaths } from './paths.ts'
 
 /** Succeeds when there is nothing. Throws ERR_IO. Nothing of the container may be running: its monitor needs them. */
@@ -10,6 +10,8 @@ export async function removeMadeFiles(paths: ContainerPaths): Promise<void> {
     if (file === paths.attachLink && !(await pointsTo(file, paths.bundle))) continue
     await removeFile(file)
   }
+  // Of a supervisor that was killed while it wrote them.
+  await removeTemporaryFiles(paths.notesFile)
 }
 
 /** A link to another bundle belongs to another container of that id, with another runtime or supervisor. */

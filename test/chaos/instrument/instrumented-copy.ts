@@ -34,14 +34,14 @@ export function instrumentedCopy(): InstrumentedCopy {
 
 /**
  * Writes a program that is the instrumented launcher. It gets no environment from its supervisor, so its plan and its
- * compile cache stand in it.
+ * compile cache stand in it. The plan is that of the first launcher: one that takes its place lives.
  */
 export function writeLauncher(file: string, copy: InstrumentedCopy, plan: ChaosPlan): void {
   const text = [
     `import { enableCompileCache } from 'node:module'`,
     `enableCompileCache(${JSON.stringify(copy.compileCache)})`,
-    `const { setPlan } = await import(${JSON.stringify(instrument('points.ts'))})`,
-    `setPlan(${JSON.stringify(plan)})`,
+    `const { setFirstPlan } = await import(${JSON.stringify(instrument('points.ts'))})`,
+    `setFirstPlan(${JSON.stringify(plan)}, ${JSON.stringify(`${file}.ran`)})`,
     `await import(${JSON.stringify(join(copy.directory, 'impl/launcher/main.js'))})`,
   ]
   writeFileSync(file, `${text.join('\n')}\n`)

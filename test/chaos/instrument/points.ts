@@ -4,7 +4,7 @@
  *
  * A passage is a point with its edge: `<` before the awaited expression begins, `>` after it has settled well.
  */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
 import { noteCalls, noteEffectsTo } from './faults.ts'
 
 export interface CrashPlan {
@@ -32,6 +32,13 @@ export function setPlan(given: ChaosPlan): void {
   // A launcher's answers.
   if (process.send !== undefined) noteCalls(process, 'send', 'reply')
   if (!given.waitsForWindow) openWindow()
+}
+
+/** The plan holds for the first process that finds no such file, and makes it. */
+export function setFirstPlan(given: ChaosPlan, marker: string): void {
+  const { crash: _, ...harmless } = given
+  setPlan(existsSync(marker) ? harmless : given)
+  writeFileSync(marker, '')
 }
 
 export function before(point: string): void {

@@ -67,9 +67,8 @@ function instrumentAwait(node: AwaitExpression, within: string, walk: Walk): voi
 
 /** Each round of `for await` has awaited something. */
 function instrumentLoop({ body }: ForOfStatement, within: string, walk: Walk): void {
-  if (body.type !== 'BlockStatement') throw new Error(`${walk.file}: a for await without a block`)
-  const point = quoted(newPoint(within, walk))
-  walk.text.appendRight(body.start + 1, `__after(${point});`)
+  walk.text.appendLeft(body.start, `{__after(${quoted(newPoint(within, walk))});`)
+  walk.text.appendRight(body.end, '}')
 }
 
 function newPoint(within: string, { file, ordinals, points }: Walk): string {
