@@ -15,97 +15,124 @@ import {
 } from './crash-run.ts'
 import type { RuntimeName } from './ground.ts'
 import type { Random } from './random.ts'
-import type { ScenarioName } from './scenarios.ts'
+import { scenarios, type ScenarioName } from './scenarios.ts'
 
 export type Choice = 'everyPassage' | 'everyEffect'
 
-export interface CampaignOptions {
+/** How orders are carried out. */
+export interface RunOptions {
   readonly theatre: Theatre
-  readonly scenarios: readonly ScenarioName[]
-  readonly handlers: readonly RuntimeName[]
-  readonly victims: readonly VictimName[]
-  readonly choice: Choice
-  readonly random: Random
   readonly lanes: number
   /** No run begins later. */
   readonly limitMs?: number
-  /** At most so many crashes, chosen by chance. */
-  readonly runsMax?: number
   readonly onRun?: (order: CrashOrder, outcome: CrashOutcome) => void
 }
 
-export interface CampaignResult {
-  /** Distinct passages that were recorded, and those a process has died at; `scenario handler victim passage`. */
-  readonly known: ReadonlySet<string>
+export interface RunResult {
+  /** What a process has died at; `scenario handler victim passage`. */
   readonly covered: ReadonlySet<string>
-  readonly planned: number
   readonly runs: number
   readonly failures: readonly { readonly order: CrashOrder; readonly outcome: CrashOutcome }[]
   readonly recoveryMs: readonly number[]
 }
 
-export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { theatre, random, limitMs = Infinity, runsMax = Infinity, onRun } = options
+export interface CampaignOptions extends RunOptions {
+  readonly scenarios: readonly ScenarioName[]
+  readonly handlers: readonly RuntimeName[]
+  readonly victims: readonly VictimName[]
+  readonly choice: Choice
+  readonly random: Random
+  /** At most so many runs of each scenario, chosen by chance. */
+  readonly runsMax?: number
+}
+
+export interface CampaignResult extends RunResult {
+  /** Distinct passages that were recorded. */
+  readonly known: ReadonlySet<string>
+  readonly planned: number
+}
+
+/** Carries out orders in lanes, the first one first. */
+export async function runOrders(orders: readonly CrashOrder[], options: RunOptions): Promise<RunResult> {
+  const { theatre, limitMs = Infinity, onRun } = options
   const endMs = performance.now() + limitMs
-  const known = new Set<string>()
   const covered = new Set<string>()
   const failures: { order: CrashOrder; outcome: CrashOutcome }[] = []
   const recoveryMs: number[] = []
-  const orders: CrashOrder[] = []
   let runs = 0
-  const note = (order: CrashOrder, outcome: CrashOutcome): void => {
-    runs += 1
-    if (outcome.reached) covered.add(nameOf(order))
-    if (outcome.recoveryMs > 0) recoveryMs.push(outcome.recoveryMs)
-    if (outcome.violations.length > 0) failures.push({ order, outcome })
-    onRun?.(order, outcome)
-  }
-  for (const handler of options.handlers) {
-    for (const scenario of options.scenarios) {
-      const { traces, outcome } = await record(theatre, scenario, handler)
-      // A crash at rest, after everything.
-      note({ scenario, handler, victim: 'embedder', crash: undefined }, outcome)
-      for (const victim of options.victims) {
-        const chosen = ordersOf(traces[victim], { scenario, handler, victim }, options)
-        for (const passage of new Set(traces[victim].filter(isPassage))) {
-          known.add(nameOf({ scenario, handler, victim, crash: { point: passage, passage: 1 } }))
-        }
-        orders.push(...chosen)
-      }
-    }
-  }
-  const queue = random.shuffled(orders).slice(0, runsMax)
-  const planned = queue.length
+  const queue = orders.toReversed()
   const lane = async (): Promise<void> => {
     while (performance.now() < endMs) {
       const order = queue.pop()
       if (order === undefined) return
-      note(order, await crashRun(theatre, order))
+      const outcome = await crashRun(theatre, order)
+      runs += 1
+      if (outcome.reached) for (const name of namesOf(order)) covered.add(name)
+      if (outcome.recoveryMs > 0) recoveryMs.push(outcome.recoveryMs)
+      if (outcome.violations.length > 0) failures.push({ order, outcome })
+      onRun?.(order, outcome)
     }
   }
   await Promise.all(Array.from({ length: options.lanes }, lane))
-  return { known, covered, planned, runs, failures, recoveryMs }
+  return { covered, runs, failures, recoveryMs }
+}
+
+export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
+  const { theatre, random, runsMax = Infinity, limitMs = Infinity } = options
+  const endMs = performance.now() + limitMs
+  const known = new Set<string>()
+  const orders: CrashOrder[] = []
+  for (const handler of options.handlers) {
+    for (const scenario of options.scenarios) {
+      const { traces, outcome } = await record(theatre, scenario, handler)
+      // A crash at rest, after everything.
+      const atRest = { scenario, handler, victim: 'embedder', crash: undefined } as const
+      if (outcome.violations.length > 0) orders.push(atRest)
+      const chosen: CrashOrder[] = []
+      for (const victim of options.victims) {
+        chosen.push(...ordersOf(traces[victim], { scenario, handler, victim }, options))
+        for (const passage of new Set(traces[victim].filter(isPassage))) {
+          known.add(`${scenario} ${handler} ${victim} ${passage}`)
+        }
+      }
+      orders.push(...random.shuffled(chosen).slice(0, runsMax))
+    }
+  }
+  const left = { ...options, limitMs: endMs - performance.now() }
+  return { ...(await runOrders(random.shuffled(orders), left)), known, planned: orders.length }
 }
 
 /** The command that repeats a run. */
-export function replayOf({ scenario, handler, victim, crash }: CrashOrder): string {
-  const where = crash === undefined ? '' : ` --point '${crash.point}' --passage ${crash.passage}`
-  return `npm run chaos -- --runtime ${handler} --scenario ${scenario} --victim ${victim}${where}`
+export function replayOf({ scenario, handler, victim, crash, before = [], trouble }: CrashOrder): string {
+  const plans = [...before, ...(crash === undefined ? [] : [crash])]
+  const where = plans.map(({ point, passage }) => ` --point '${point}' --passage ${passage}`).join('')
+  const what = trouble === undefined ? '' : ` --trouble '${trouble.name}'`
+  return `npm run chaos -- --runtime ${handler} --scenario ${scenario} --victim ${victim}${where}${what}`
 }
 
-function nameOf({ scenario, handler, victim, crash }: CrashOrder): string {
-  return `${scenario} ${handler} ${victim} ${crash?.point ?? 'at rest'}`
+function namesOf({ scenario, handler, victim, crash, before = [] }: CrashOrder): string[] {
+  return [...before, crash].map((plan) => `${scenario} ${handler} ${victim} ${plan?.point ?? 'at rest'}`)
 }
 
 function isPassage(line: string): boolean {
   return !line.startsWith('!')
 }
 
+const successorsMax = 6
+
 type Where = Pick<CrashOrder, 'scenario' | 'handler' | 'victim'>
 
 function ordersOf(trace: readonly string[], where: Where, { choice, random }: CampaignOptions): CrashOrder[] {
   const crashes = choice === 'everyPassage' ? everyPassage(trace, random) : everyEffect(trace, random)
-  return crashes.map((crash) => ({ ...where, crash }))
+  if (scenarios[where.scenario].past === undefined) return crashes.map((crash) => ({ ...where, crash }))
+  // A past is dear: several supervisors die of it, one after the other.
+  const left = random.shuffled(crashes)
+  const orders: CrashOrder[] = []
+  while (left.length > 0) {
+    const [crash, ...before] = left.splice(0, successorsMax)
+    orders.push({ ...where, crash, before })
+  }
+  return orders
 }
 
 interface Crash {

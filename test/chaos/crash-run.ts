@@ -23,6 +23,8 @@ export interface CrashOrder {
   readonly handler: RuntimeName
   readonly victim: VictimName
   readonly crash: CrashPlan | undefined
+  /** Supervisors before it that were killed as well, one after the other: for scenarios that have a past. */
+  readonly before?: readonly CrashPlan[]
   /** What else goes wrong. */
   readonly trouble?: Trouble | undefined
 }
@@ -65,6 +67,10 @@ export async function crashRun(
   const ground = newGround(theatre, order)
   try {
     const past = await livePast(theatre, order, ground)
+    for (const crash of order.before ?? []) {
+      const { journal } = await runVictim(theatre, ground, { ...order, crash })
+      past.push(...journal.filter(({ type }) => type === 'defect'))
+    }
     const { journal, reached } = await runVictim(theatre, ground, order, traceFile)
     const survival = await survive(ground, [...past, ...journal], {
       copy: theatre.copy,

@@ -1,18 +1,19 @@
 /**
- * The crash campaign as a program: npm run chaos -- [--seed N] [--minutes M] [--runtime crun|runc|both]
+ * Crashes and faults as a program: npm run chaos -- [--seed N] [--minutes M] [--runtime crun|runc|both]
  * [--scenario NAME]… [--victim embedder|launcher|both] [--lanes N] [--choice everyPassage|everyEffect]
- * One crash again: --scenario NAME --runtime NAME --victim NAME --point POINT --passage K
- * Exit code 1 on a violation.
+ * --faults in place of crashes: disks, runtime binaries, monitors.
+ * Again what failed: the line that is printed with it. Exit code 1 on a violation.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { makeRootfs } from '../support/rootfs.ts'
-import { replayOf, runCampaign } from './campaign.ts'
-import { crashRun, type CrashOrder, type CrashOutcome, type Theatre, type VictimName } from './crash-run.ts'
+import { replayOf, runCampaign, runOrders, type RunResult } from './campaign.ts'
+import { record, type CrashOrder, type CrashOutcome, type Theatre, type VictimName } from './crash-run.ts'
 import type { RuntimeName } from './ground.ts'
 import { instrumentedCopy } from './instrument/instrumented-copy.ts'
 import { createRandom } from './random.ts'
 import { scenarioNames, type ScenarioName } from './scenarios.ts'
+import { diskTroubles, monitorTroubles, operationsIn, runtimeTroubles } from './troubles.ts'
 
 const { values } = parseArgs({
   options: {
@@ -23,8 +24,10 @@ const { values } = parseArgs({
     victim: { type: 'string', default: 'both' },
     lanes: { type: 'string', default: '2' },
     choice: { type: 'string', default: 'everyPassage' },
-    point: { type: 'string' },
-    passage: { type: 'string', default: '1' },
+    faults: { type: 'boolean', default: false },
+    trouble: { type: 'string' },
+    point: { type: 'string', multiple: true, default: [] },
+    passage: { type: 'string', multiple: true, default: [] },
   },
 })
 
@@ -47,49 +50,66 @@ const scenarios: readonly ScenarioName[] =
     ? values.scenario.map((name) => oneOf('scenario', name, scenarioNames))
     : scenarioNames.filter((name) => name !== 'past')
 
+const seed = Number(values.seed)
+const random = createRandom(seed)
 const directory = mkdtempSync('/tmp/os-')
 const theatre: Theatre = { directory, rootfs: makeRootfs(directory), copy: instrumentedCopy() }
+const options = {
+  theatre,
+  lanes: Number(values.lanes),
+  limitMs: Number(values.minutes) * 60_000,
+  onRun: (order: CrashOrder, outcome: CrashOutcome): void => {
+    if (outcome.violations.length > 0) report(order, outcome)
+  },
+}
+const beganMs = performance.now()
 try {
-  process.exitCode = values.point === undefined ? await campaign() : await replay(values.point)
+  process.exitCode = summarize(await run()) ? 0 : 1
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
 
-async function campaign(): Promise<number> {
-  const seed = Number(values.seed)
-  const beganMs = performance.now()
-  const result = await runCampaign({
-    theatre,
-    scenarios,
-    handlers,
-    victims,
-    choice: oneOf('choice', values.choice, ['everyPassage', 'everyEffect']),
-    random: createRandom(seed),
-    lanes: Number(values.lanes),
-    limitMs: Number(values.minutes) * 60_000,
-    onRun: (order, outcome) => {
-      if (outcome.violations.length > 0) report(order, outcome)
-    },
-  })
-  const times = result.recoveryMs.toSorted((a, b) => a - b)
-  const quantile = (q: number): string => (times[Math.floor((times.length - 1) * q)] ?? 0).toFixed(0)
-  print(`seed ${seed}: ${result.runs} runs in ${Math.round((performance.now() - beganMs) / 1000)} s`)
-  print(
-    `  passages    ${result.covered.size} of ${result.known.size} died at, ${result.planned} runs planned`,
-  )
-  print(`  recovery    median ${quantile(0.5)} ms, p95 ${quantile(0.95)} ms, max ${quantile(1)} ms`)
-  print(`  violations  ${result.failures.length} runs`)
-  return result.failures.length === 0 ? 0 : 1
+async function run(): Promise<RunResult> {
+  if (values.point.length > 0) return runOrders([crashAgain()], options)
+  if (values.faults || values.trouble !== undefined) return runFaults()
+  const choice = oneOf('choice', values.choice, ['everyPassage', 'everyEffect'])
+  const result = await runCampaign({ ...options, scenarios, handlers, victims, choice, random })
+  print(`${result.covered.size} of ${result.known.size} passages died at, ${result.planned} runs planned`)
+  return result
 }
 
-async function replay(point: string): Promise<number> {
+async function runFaults(): Promise<RunResult> {
+  const orders: CrashOrder[] = []
+  for (const handler of handlers) {
+    const { traces } = await record(theatre, 'life', handler)
+    const troubles = [
+      ...diskTroubles(operationsIn(traces.embedder)),
+      ...runtimeTroubles(),
+      ...monitorTroubles(),
+    ].filter(({ name }) => values.trouble === undefined || name === values.trouble)
+    for (const trouble of troubles) {
+      orders.push({ scenario: 'life', handler, victim: 'embedder', crash: undefined, trouble })
+    }
+  }
+  print(`${orders.length} faults`)
+  return runOrders(random.shuffled(orders), options)
+}
+
+function crashAgain(): CrashOrder {
+  const plans = values.point.map((point, index) => ({ point, passage: Number(values.passage[index] ?? 1) }))
   const [handler = 'crun'] = handlers
   const [victim = 'embedder'] = victims
   const [scenario = 'create'] = scenarios
-  const order: CrashOrder = { scenario, handler, victim, crash: { point, passage: Number(values.passage) } }
-  const outcome = await crashRun(theatre, order)
-  report(order, outcome)
-  return outcome.violations.length === 0 ? 0 : 1
+  return { scenario, handler, victim, crash: plans.at(-1), before: plans.slice(0, -1) }
+}
+
+function summarize({ runs, failures, recoveryMs }: RunResult): boolean {
+  const times = recoveryMs.toSorted((a, b) => a - b)
+  const quantile = (q: number): string => (times[Math.floor((times.length - 1) * q)] ?? 0).toFixed(0)
+  print(`seed ${seed}: ${runs} runs in ${Math.round((performance.now() - beganMs) / 1000)} s`)
+  print(`  opening the next   median ${quantile(0.5)} ms, p95 ${quantile(0.95)} ms, max ${quantile(1)} ms`)
+  print(`  with a violation   ${failures.length}`)
+  return failures.length === 0
 }
 
 function report(order: CrashOrder, outcome: CrashOutcome): void {

@@ -21,7 +21,8 @@ const limits = {
   retryBackoffMs: 50,
 }
 
-const opens: readonly FileOperation[] = ['open-read', 'open-write', 'readdir', 'watch']
+/** Those that need a descriptor and are in a trace, so that there is a count of them. */
+const opens: readonly FileOperation[] = ['open-write', 'write']
 
 const disks: readonly { readonly errno: FaultErrno; readonly operations: readonly FileOperation[] }[] = [
   {
@@ -32,6 +33,16 @@ const disks: readonly { readonly errno: FaultErrno; readonly operations: readonl
   { errno: 'EROFS', operations: changingOperations },
   { errno: 'EMFILE', operations: opens },
 ]
+
+/** How many operations of each kind a recorded trace has. */
+export function operationsIn(trace: readonly string[]): Map<FileOperation, number> {
+  const counts = new Map<FileOperation, number>()
+  for (const line of trace) {
+    const operation = changingOperations.find((name) => line.startsWith(`! ${name} `))
+    if (operation !== undefined) counts.set(operation, (counts.get(operation) ?? 0) + 1)
+  }
+  return counts
+}
 
 /** Each operation of a scenario that had so many of each kind fails once, or from there to the scenario's end. */
 export function diskTroubles(operationCounts: ReadonlyMap<FileOperation, number>): Trouble[] {
