@@ -1,6 +1,6 @@
 /** Delete: removes a stopped container from the runtime, and everything that was made for it but its log. */
 import type { Container } from '../../container.ts'
-import { isOciError } from '../../errors/index.ts'
+import { errnoOf, isOciError } from '../../errors/index.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { cleanUp, removeContainerCgroups } from './clean-up.ts'
@@ -34,8 +34,8 @@ export async function deleteContainer(
   try {
     await removeCgroups(notes?.monitorCgroups ?? [], signal)
   } catch (error) {
-    // A hook may have left a process there that is meant to stay.
-    if (isOciError(error) && error.code === 'ERR_ABORTED') throw error
+    // A hook may have left a process there that is meant to stay. What the system refuses is tried again.
+    if (!isOciError(error) || error.code === 'ERR_ABORTED' || errnoOf(error.cause) !== undefined) throw error
     world.logger.warn({ containerId: container.id, err: error }, 'the cgroup of a monitor stays')
   }
   await forget(world, place)

@@ -17,7 +17,7 @@ import {
   readCgroupProcesses,
   type CgroupMount,
 } from './cgroups.ts'
-import { waitUntil } from './waiting.ts'
+import { throwIfAborted, waitUntil } from './waiting.ts'
 
 const SIGKILL = 9
 const removeMs = 1000
@@ -89,13 +89,24 @@ export async function killMonitorCgroup(
   }
 }
 
-/** Removes the group, once it is empty; its parents are not ours. Throws ERR_IO when something stays in it. */
+/**
+ * Removes the group, once it is empty; its parents are not ours. What one controller refuses does not keep the others.
+ * Throws ERR_IO when something stays in it, before that what the system refused (then with an errno in its cause).
+ */
 export async function removeCgroups(directories: readonly string[], signal: AbortSignal): Promise<void> {
+  const failures: unknown[] = []
+  // A dead process stays in its groups until it is reaped; one wait is for all of them.
+  const endMs = performance.now() + removeMs
   for (const directory of directories) {
-    // A dead process stays in its group until it is reaped.
-    const removed = await waitUntil(() => removeCgroup(directory), removeMs, signal)
-    if (!removed) throw ioError('remove', directory, new Error('it is not empty'))
+    try {
+      const removed = await waitUntil(() => removeCgroup(directory), endMs - performance.now(), signal)
+      if (!removed) failures.push(ioError('remove', directory, new Error('it is not empty')))
+    } catch (error) {
+      throwIfAborted(signal)
+      failures.unshift(error)
+    }
   }
+  if (failures.length > 0) throw failures[0]
 }
 
 /** Only rmdir: the files of a group cannot be removed and need not be. */
