@@ -7,4 +7,4 @@ if ! is_linux || ! is_root; then stop 'real containers need Linux and root'; fi
 scripts/setup.sh runtimes npm
 program=$1
 shift
-exec scripts/in-runtime-namespace.sh node --disable-warning=ExperimentalWarning "test/chaos/$program" "$@"
+exec scripts/in-runtime-namespace.sh node --expose-gc --disable-warning=ExperimentalWarning "test/chaos/$program" "$@"

@@ -11,7 +11,7 @@ import type { InstrumentedCopy } from './instrument/instrumented-copy.ts'
 import type { ChaosPlan, CrashPlan } from './instrument/points.ts'
 import { idsIn, parseJournal, type JournalEntry } from './journal.ts'
 import { scenarios, type ScenarioName } from './scenarios.ts'
-import { survive, type Survival } from './survivor.ts'
+import { survive, type Survival, type SurvivorOptions } from './survivor.ts'
 import type { VictimOrder } from './victim.ts'
 import { sweep } from './world.ts'
 
@@ -25,6 +25,8 @@ export interface CrashOrder {
   readonly crash: CrashPlan | undefined
   /** Supervisors before it that were killed as well, one after the other: for scenarios that have a past. */
   readonly before?: readonly CrashPlan[]
+  /** How the next supervisor is looked at. */
+  readonly survivor?: Pick<SurvivorOptions, 'recovers' | 'patienceMs'>
   /** What else goes wrong. */
   readonly trouble?: Trouble | undefined
 }
@@ -33,6 +35,10 @@ export interface CrashOrder {
 export interface Trouble {
   readonly name: string
   readonly fault?: FaultPlan
+  /** Faults come before the runtime is open. */
+  readonly early?: boolean
+  /** The wall clock goes a day forth and back at every look. */
+  readonly clockJumps?: boolean
   /** Shell text of a program in the runtime's place; `$real` is the real one, `$verb` what is asked of it. */
   readonly runtimeScript?: string
   readonly limits?: Partial<ContainerLimits>
@@ -73,6 +79,7 @@ export async function crashRun(
     }
     const { journal, reached } = await runVictim(theatre, ground, order, traceFile)
     const survival = await survive(ground, [...past, ...journal], {
+      ...order.survivor,
       copy: theatre.copy,
       monitorsKilled: order.trouble?.monitorsKilled ?? false,
     })
@@ -153,6 +160,8 @@ async function runVictim(
     plan: plan('embedder'),
     launcherPlan: plan('launcher'),
     fault: trouble?.fault,
+    early: trouble?.early,
+    clockJumps: trouble?.clockJumps,
     limits: trouble?.limits,
     mends: trouble?.mends,
   }

@@ -24,8 +24,8 @@ export interface Ground {
 /** What a container's program does. The codes are what it exits with. */
 export type Program = 'waits' | 'ends' | 'ignoresTerm' | 'sleeps'
 
-export const endCode = 7
-export const termCode = 9
+const endCode = 7
+const termCode = 9
 
 /** It says that it runs, then what it is going to exit with; without pipes or pid files that could fail. */
 export function programArgs(program: Program, id: string): string[] {

@@ -13,7 +13,13 @@ import type { RuntimeName } from './ground.ts'
 import { instrumentedCopy } from './instrument/instrumented-copy.ts'
 import { createRandom } from './random.ts'
 import { scenarioNames, type ScenarioName } from './scenarios.ts'
-import { diskTroubles, monitorTroubles, operationsIn, runtimeTroubles } from './troubles.ts'
+import {
+  diskTroubles,
+  monitorTroubles,
+  operationsIn,
+  runtimeTroubles,
+  surroundingTroubles,
+} from './troubles.ts'
 
 const { values } = parseArgs({
   options: {
@@ -86,7 +92,8 @@ async function runFaults(): Promise<RunResult> {
       ...diskTroubles(operationsIn(traces.embedder)),
       ...runtimeTroubles(),
       ...monitorTroubles(),
-    ].filter(({ name }) => values.trouble === undefined || name === values.trouble)
+      ...surroundingTroubles(),
+    ].filter(({ name }) => name.includes(values.trouble ?? ''))
     for (const trouble of troubles) {
       orders.push({ scenario: 'life', handler, victim: 'embedder', crash: undefined, trouble })
     }

@@ -12,7 +12,6 @@ import {
   writeBundle,
   type ContainerPhase,
   type ExitStatus,
-  type Logger,
 } from '../../src/index.ts'
 import {
   bundleOf,
@@ -38,19 +37,15 @@ export interface Survival {
 export interface SurvivorOptions {
   /** The exit of a container whose monitor was killed cannot be known. */
   readonly monitorsKilled?: boolean
-  readonly logger?: Logger
+  /** False: it does not recover, to see that the checker sees. */
+  readonly recovers?: boolean
+  /** How long what is left may take to go away by itself. Default 8 s. */
+  readonly patienceMs?: number
   /** Whose launcher is used: it is up sooner than the one of the sources. */
   readonly copy: InstrumentedCopy
 }
 
-const silent: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-}
 const settleMaxMs = 20_000
-const leftoversMaxMs = 8000
 const pollMs = 20
 
 /** Phases in which a container rests; from all others it moves on by itself. */
@@ -79,9 +74,9 @@ export async function survive(
   let runtime: Runtime
   const launcherPath = launcherOf(ground, 'next')
   writeLauncher(launcherPath, options.copy, { waitsForWindow: true })
-  const { logger = silent } = options
+  const { recovers: recover = true, patienceMs = 8000 } = options
   try {
-    runtime = await Runtime.open(config, { launcherPath, logger })
+    runtime = await Runtime.open(config, { launcherPath, recover })
   } catch (error) {
     return {
       violations: [...violations, `the next supervisor does not open: ${text(error)}`],
@@ -98,7 +93,7 @@ export async function survive(
       return new Case({ ground: real, runtime, id, promised, stops: stopping.has(id), options })
     })
     await Promise.all(cases.map((one) => one.attempt(() => one.bringToItsEnd())))
-    const left = await leftoversThatStay(real, (line) => !isOrphan(line))
+    const left = await leftoversThatStay(real, patienceMs, (line) => !isOrphan(line))
     violations.push(...left.map((line) => `left behind by a deleted container: ${line}`))
     await Promise.all(cases.map((one) => one.attempt(() => one.useAgain())))
     for (const one of cases) {
@@ -108,12 +103,18 @@ export async function survive(
   } finally {
     await runtime.close()
   }
-  violations.push(...(await leftoversThatStay(real, () => true)).map((left) => `left behind: ${left}`))
+  violations.push(
+    ...(await leftoversThatStay(real, patienceMs, () => true)).map((left) => `left behind: ${left}`),
+  )
   return { violations, recoveryMs, found }
 }
 
-async function leftoversThatStay(ground: Ground, counts: (line: string) => boolean): Promise<string[]> {
-  const deadlineMs = performance.now() + leftoversMaxMs
+async function leftoversThatStay(
+  ground: Ground,
+  patienceMs: number,
+  counts: (line: string) => boolean,
+): Promise<string[]> {
+  const deadlineMs = performance.now() + patienceMs
   for (;;) {
     const left = leftovers(ground).filter((line) => counts(line))
     if (left.length === 0 || performance.now() > deadlineMs) return left
@@ -273,7 +274,7 @@ class Case {
   }
 
   async #gone(): Promise<Sight> {
-    const deadlineMs = performance.now() + leftoversMaxMs
+    const deadlineMs = performance.now() + (this.#options.patienceMs ?? 8000)
     for (;;) {
       const sight = sightOf(this.#ground, this.id)
       if (isNothing(sight) || performance.now() > deadlineMs) return sight

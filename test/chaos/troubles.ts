@@ -98,6 +98,22 @@ export function runtimeTroubles(): Trouble[] {
   )
 }
 
+/** What supervisors stand on: hints, the clock, the directory of the exits. */
+export function surroundingTroubles(): Trouble[] {
+  const noHints = { errno: 'EMFILE', operations: ['watch'], nth: 1, count: always } as const
+  const replace = 'rm -rf "${0%-runtime}"/run/exits'
+  return [true, false].flatMap((mends) => [
+    { name: `inotify is exhausted${mends ? ', mended' : ''}`, fault: noHints, early: true, limits, mends },
+    { name: `the clock jumps by days${mends ? ', mended' : ''}`, clockJumps: true, limits, mends },
+    ...(['start', 'pause', 'exec'] as const).map((verb) => ({
+      name: `the exits directory is deleted at ${verb}${mends ? ', mended' : ''}`,
+      runtimeScript: atVerb(verb, 1, replace),
+      limits,
+      mends,
+    })),
+  ])
+}
+
 /** `create` is conmon's child; for the others the pid file says who conmon is. */
 const killMonitor = `kill -9 "$(cat "\${0%-runtime}"/b/*/conmon-pidfile)"`
 

@@ -21,6 +21,9 @@ export interface VictimOrder {
   readonly launcherPlan: ChaosPlan
   /** File operations that fail during the scenario. */
   readonly fault?: FaultPlan | undefined
+  /** They fail from the beginning, not from the scenario's. */
+  readonly early?: boolean | undefined
+  readonly clockJumps?: boolean | undefined
   readonly limits?: Partial<ContainerLimits> | undefined
   /** After the scenario all is well again, and every container has to go by an ordinary delete. */
   readonly mends?: boolean | undefined
@@ -104,6 +107,8 @@ function makeStage(): Stage {
   }
 }
 
+if (order.clockJumps === true) letTheClockJump()
+if (order.early === true) armFaults(order.fault)
 const scenario = scenarios[order.scenario]
 const stage = makeStage()
 if (scenario.past !== undefined) {
@@ -115,7 +120,7 @@ if (scenario.past !== undefined) {
 } else {
   const act = await scenario.prepare(stage)
   openWindow()
-  armFaults(order.fault)
+  if (order.early !== true) armFaults(order.fault)
   await act()
   tell({ type: 'faults', failed: faultsMet().failed })
   armFaults(undefined)
@@ -125,6 +130,23 @@ if (scenario.past !== undefined) {
 tell({ type: 'idle' })
 // Until somebody kills it.
 for (;;) await delay(1000)
+
+function letTheClockJump(): void {
+  const dayMs = 86_400_000
+  const Real = Date
+  let looks = 0
+  const jumped = (): number => {
+    looks += 1
+    return Real.now() + (looks % 2 === 0 ? dayMs : -dayMs)
+  }
+  globalThis.Date = new Proxy(Real, {
+    construct: (target, args): Date => {
+      const date: unknown = Reflect.construct(target, args.length === 0 ? [jumped()] : args)
+      return date instanceof Real ? date : new Real(Number.NaN)
+    },
+    get: (target, key): unknown => (key === 'now' ? jumped : Reflect.get(target, key)),
+  })
+}
 
 async function mend(runtime: Product.Runtime): Promise<void> {
   for (const container of runtime.containers.list()) {

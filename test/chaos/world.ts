@@ -22,7 +22,7 @@ export interface Sight {
 }
 
 /** The containers that the runtime knows. */
-export function listedBy(ground: Ground): { id: string; status: string; pid: number }[] {
+function listedBy(ground: Ground): { id: string; status: string; pid: number }[] {
   const root = runtimeRootOf(ground)
   if (ifThere(() => readdirSync(root).length) === undefined) return []
   const text = execFileSync(runtimePrograms[ground.handler], ['--root', root, 'list', '-f', 'json'], {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { defineConfig } from '../../../src/config/define-config.ts'
 import { Container } from '../../../src/container.ts'
@@ -77,6 +77,15 @@ describe('cleaning up', () => {
     await impl.delete(container, effect)
     expect(atDelete).toEqual([])
     expect(isAlive(monitor)).toBe(true)
+  })
+
+  it('removes the half-written notes of a supervisor that was killed, whether there is more to remove or not', async () => {
+    for (const id of ['c1', 'c2']) {
+      const { impl, container } = await world(id, false)
+      writeFileSync(`${container.dir}/.runtime-oci.json.0123456789abcdef.tmp`, '{')
+      await impl.cleanUp(container, effect)
+      expect(readdirSync(container.dir).filter((name) => name.includes('runtime-oci'))).toEqual([])
+    }
   })
 
   it('stops when nobody waits for it any more', async () => {
