@@ -3,11 +3,11 @@
  *
  * Invariant: the monitor is read, whatever the client does. A conmon that cannot write to a client stops altogether: log,
  * other clients, exit file (cri-o#7945). So what the supervisor has no credit for waits here; when as much waits as may,
- * the monitor is held up for a moment (hold-up.ts), and then the client is dropped.
+ * the monitor is held up for a moment (attach-client/hold-up.ts), and then the client is dropped.
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { HoldUp } from './hold-up.ts'
+import { HoldUp } from '../attach-client/hold-up.ts'
 import { costBytes, type OpenRequest, reply, type SessionEnd, windowBytes } from './protocol.ts'
 import { connectSeqpacket, type Seqpacket } from './seqpacket.ts'
 
