@@ -6,9 +6,20 @@
  */
 import { finished, type Readable, type Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { BridgeSession } from '../attach-bridge/client.ts'
 import type { AttachEnd } from '../attach-port.ts'
 import { DetachKeys } from './detach-keys.ts'
+
+/** What a client is tied to: the streams of a container, however they are come by. */
+export interface StreamSession {
+  /** Both are read, or told to `resume`. They end with the session. */
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** Calls a write back when the container's side has it. `end` says that this client has no more input. */
+  readonly stdin: Writable
+  /** Never rejects. `exited` also while output still waits to be read. */
+  readonly ended: Promise<{ readonly reason: AttachEnd['reason'] | 'absent' | 'refused' }>
+  close(): void
+}
 
 export interface ClientStreams {
   readonly stdin: Readable | undefined
@@ -27,7 +38,7 @@ const lastInputMaxMs = 1000
 type End = (reason: AttachEnd['reason'], error?: Error) => void
 
 /** Resolves when the session is over and the streams are free again. Never rejects. */
-export async function tie(session: BridgeSession, client: ClientStreams): Promise<AttachEnd> {
+export async function tie(session: StreamSession, client: ClientStreams): Promise<AttachEnd> {
   const { promise: clientEnd, resolve } = Promise.withResolvers<AttachEnd>()
   const end: End = (reason, error) => resolve({ reason, error })
   const outputs = [pumpOut(session.stdout, client.stdout, end), pumpOut(session.stderr, client.stderr, end)]
@@ -40,7 +51,7 @@ export async function tie(session: BridgeSession, client: ClientStreams): Promis
   return last
 }
 
-async function sessionEnd(session: BridgeSession): Promise<AttachEnd> {
+async function sessionEnd(session: StreamSession): Promise<AttachEnd> {
   const { reason } = await session.ended
   // The other two are answers to opening a session, which this one has behind it.
   if (reason === 'absent' || reason === 'refused') return { reason: 'lost', error: undefined }
@@ -85,7 +96,7 @@ function pumpOut(source: Readable, target: Writable | undefined, end: End): Outp
 
 function pumpIn(
   source: Readable,
-  session: BridgeSession,
+  session: StreamSession,
   { detachKeys, takesInput }: ClientStreams,
   end: End,
 ): () => void {

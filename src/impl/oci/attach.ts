@@ -7,16 +7,15 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
-import type { Observable } from 'rxjs'
 import type { Container } from '../../container.ts'
 import { errnoOf, isOciError, OciError, toOciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import type { AttachBridge, BridgeSession } from '../attach-bridge/client.ts'
+import { checkedKeys } from '../attach-client/attach-options.ts'
+import { tie } from '../attach-client/client-streams.ts'
+import { followSizes } from '../attach-client/terminal-sizes.ts'
 import type { AttachEnd, AttachOptions, AttachSession } from '../attach-port.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
-import type { TerminalSize } from '../terminal-size.ts'
-import { tie } from './attach-streams.ts'
-import { detachKeysDefault, parseDetachKeys } from './detach-keys.ts'
 import { containerPaths, type ContainerPaths } from './paths.ts'
 import { TerminalSizes } from './terminal-size.ts'
 import type { OciWorld } from './world.ts'
@@ -57,25 +56,13 @@ export async function attach(
   })
   if (resize$ !== undefined && container.terminal) {
     const sizes = new TerminalSizes(paths.controlFifo, container.id, over.signal)
-    await followSizes(world, container, sizes, resize$, over.signal)
+    const complain = (err: unknown) => {
+      if (over.signal.aborted && isOciError(err)) return
+      world.logger.warn({ containerId: container.id, err }, 'the size of a terminal was not set')
+    }
+    await followSizes(resize$, { set: (size) => sizes.set(size), complain, over: over.signal })
   }
   return { ended, close }
-}
-
-function checkedKeys(container: Container, { tty, detachKeys, bufferMaxBytes }: AttachOptions): Buffer {
-  const details = { containerId: container.id, operation }
-  if (tty !== undefined && tty !== container.terminal) {
-    const has = container.terminal ? 'has a terminal' : 'has no terminal'
-    throw new OciError('ERR_INVALID_ARGUMENT', `tty must be ${container.terminal}: the container ${has}`, {
-      ...details,
-      field: 'tty',
-    })
-  }
-  if (bufferMaxBytes !== undefined && !(bufferMaxBytes > 0)) {
-    const message = `bufferMaxBytes must be above zero, got ${bufferMaxBytes}`
-    throw new OciError('ERR_INVALID_ARGUMENT', message, { ...details, field: 'bufferMaxBytes' })
-  }
-  return parseDetachKeys(detachKeys ?? (container.terminal ? detachKeysDefault : ''))
 }
 
 async function join(
@@ -120,29 +107,4 @@ async function whenOver(ended: Promise<AttachEnd>, clear: () => void): Promise<A
   const end = await ended
   clear()
   return end
-}
-
-/** Resolves when a size that was there at once is set. A size that cannot be set is no reason to end a session. */
-async function followSizes(
-  world: AttachWorld,
-  container: Container,
-  sizes: TerminalSizes,
-  resize$: Observable<TerminalSize>,
-  over: AbortSignal,
-): Promise<void> {
-  let first: Promise<void> | undefined
-  const complain = (err: unknown) => {
-    if (over.aborted && isOciError(err)) return
-    world.logger.warn({ containerId: container.id, err }, 'the size of a terminal was not set')
-  }
-  const subscription = resize$.subscribe({
-    next: (size) => {
-      const done = sizes.set(size).catch(complain)
-      first ??= done
-    },
-    error: complain,
-  })
-  over.addEventListener('abort', () => subscription.unsubscribe(), { once: true })
-  if (over.aborted) subscription.unsubscribe()
-  await first
 }

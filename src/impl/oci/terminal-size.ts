@@ -7,13 +7,12 @@
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isOciError, OciError } from '../../errors/index.ts'
+import { isOciError } from '../../errors/index.ts'
+import { checkTerminalSize } from '../attach-client/terminal-sizes.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import { sendControlLine } from './control-fifo.ts'
 import { waitUntil } from './waiting.ts'
 
-/** A terminal's size is two 16-bit numbers in the kernel. */
-const sideMax = 65_535
 /** conmon reads within a millisecond, unless it is stopped. */
 const readMaxMs = 2000
 /** The same once it has failed: where access times are not kept (noatime) the reading is never seen. */
@@ -84,15 +83,5 @@ export class TerminalSizes {
     } catch {
       return true // The bundle is gone: nobody is going to read any more.
     }
-  }
-}
-
-/** Throws ERR_INVALID_ARGUMENT with the field, which stands in `within` if that is given. */
-export function checkTerminalSize({ width, height }: TerminalSize, within?: string): void {
-  for (const [side, characters] of Object.entries({ width, height })) {
-    if (Number.isInteger(characters) && characters >= 0 && characters <= sideMax) continue
-    const message = `a terminal's ${side} must be a whole number from 0 to ${sideMax}, got ${characters}`
-    const field = within === undefined ? side : `${within}.${side}`
-    throw new OciError('ERR_INVALID_ARGUMENT', message, { field })
   }
 }

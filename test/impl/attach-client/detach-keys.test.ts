@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DetachKeys, detachKeysDefault, parseDetachKeys } from '../../../src/impl/attach-client/detach-keys.ts'
+import {
+  DetachKeys,
+  detachKeysDefault,
+  parseDetachKeys,
+} from '../../../src/impl/attach-client/detach-keys.ts'
 
 describe('parseDetachKeys', () => {
   it.each([

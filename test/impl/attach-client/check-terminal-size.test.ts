@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkTerminalSize } from '../../../src/impl/oci/terminal-size.ts'
+import { checkTerminalSize } from '../../../src/impl/attach-client/terminal-sizes.ts'
 
 describe('the size of a terminal', () => {
   it.each([-1, 65_536, 1.5, Number.NaN, Infinity])('cannot be %s', (characters) => {
