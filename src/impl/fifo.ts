@@ -42,10 +42,16 @@ export class FifoEnd {
 
   /** The other side is there, or was: hands over the descriptor. */
   take(): number {
+    const fd = this.takeEarly()
+    this.abandon()
+    return fd
+  }
+
+  /** Hands over the descriptor and goes on standing in for the other side until it is abandoned. */
+  takeEarly(): number {
     const fd = this.#fd
     if (fd === undefined) throw new Error('this end of a FIFO has been taken already')
     this.#fd = undefined
-    this.abandon()
     return fd
   }
 

@@ -72,6 +72,8 @@ export interface ContainerStreams {
 
 export interface ExecStreamsSpec {
   readonly containerId: string
+  /** Of these FIFOs alone, absolute and short; made (0700) when it is missing, removed with the command. */
+  readonly directory: string
   readonly terminal: boolean
   readonly stdin: boolean
   readonly stdout: boolean
@@ -79,19 +81,27 @@ export interface ExecStreamsSpec {
   readonly stderr: boolean
 }
 
-/** The streams of one command, with real back-pressure. */
-export interface ExecStreams {
-  readonly paths: StreamPaths
-  /** Its errors (EPIPE) mean that nobody reads any more. Its end is the command's end of file. */
+/** The streams of one command as ExecSession has them: with real back-pressure. */
+export interface ExecPipes {
+  /** Its end is the command's end of file. Its errors (EPIPE) mean that nobody reads any more. */
   readonly stdin: Writable | undefined
   readonly stdout: Readable | undefined
   readonly stderr: Readable | undefined
+}
+
+export interface ExecStreams {
+  readonly paths: StreamPaths
+  /** Call right before Start is sent. */
   starting(): void
-  started(): void
-  /** The command has ended: an output ends when it is drained, or when it was quiet for `quietMs` while it was read. */
-  exited(quietMs: number): void
-  /** Nobody is at our end any more: outputs are read and thrown away, so that the command goes on. */
+  /** Call once, when Start was answered. */
+  started(): ExecPipes
+  /**
+   * The command has ended: stdin is closed, and an output ends when it is drained or when it was quiet for `quietMs` while
+   * it was read (a child may keep it open). Resolves when the FIFOs are removed; never rejects.
+   */
+  exited(quietMs: number): Promise<void>
+  /** Nobody is at our end any more: stdin ends, outputs are read and thrown away, so that the command goes on. */
   discard(): void
-  /** It was never started, or nothing of it is wanted: everything is closed and removed. Never rejects. */
+  /** It was never started: everything is closed and removed. Never rejects. */
   close(): Promise<void>
 }
