@@ -141,8 +141,11 @@ class Streams implements ContainerStreams {
     const { containerId: id, terminal, stdin: hasStdin } = this.#spec
     const detachKeys = checkedKeys({ id, terminal }, options)
     if (signal.aborted) {
-      const details = { containerId: id, operation: 'attachContainer', cause: signal.reason }
-      throw new OciError('ERR_ABORTED', 'nobody waits for this any more', details)
+      throw new OciError('ERR_ABORTED', 'nobody waits for this any more', {
+        containerId: id,
+        operation: 'attachContainer',
+        cause: signal.reason,
+      })
     }
     const { stdin, stdout, stderr, resize$, bufferMaxBytes } = options
     const client = this.#hub.join(bufferMaxBytes)

@@ -33,9 +33,9 @@ export class InputFifo extends Writable {
   readonly #options: InputFifoOptions
   readonly #starting = Promise.withResolvers<void>()
   readonly #started = Promise.withResolvers<void>()
-  readonly #opened = Promise.withResolvers<void>()
   readonly #over = new AbortController()
   #socket: Socket | undefined
+  #pending: ((error?: Error) => void) | undefined
   #tells = true
 
   constructor(path: string, options: InputFifoOptions) {
@@ -61,7 +61,10 @@ export class InputFifo extends Writable {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (chunk.length === 0) return done()
-    this.#opened.promise.then(() => this.#socket?.write(chunk, done), done)
+    this.#whenOpen((error) => {
+      if (this.#socket === undefined) done(error)
+      else this.#socket.write(chunk, done)
+    })
   }
 
   /** Closes our end without telling the shim: the process goes on without us, or is gone. */
@@ -71,20 +74,25 @@ export class InputFifo extends Writable {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#opened.promise.then(() => {
+    this.#whenOpen((error) => {
       this.#socket?.end()
-      done()
-    }, done)
+      done(error)
+    })
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.#over.abort()
-    this.#opened.reject(error ?? new Error('stdin was closed'))
-    this.#opened.promise.catch(() => undefined)
+    this.#pending?.(error ?? new Error('stdin was closed'))
     if (this.#socket === undefined) void this.#closeStdin()
     // After the last byte it closes by itself.
     else if (!this.writableFinished) this.#socket.destroy()
     done(error)
+  }
+
+  /** A stream has one write or its end under way, never two. */
+  #whenOpen(pending: (error?: Error) => void): void {
+    if (this.#socket === undefined) this.#pending = pending
+    else pending()
   }
 
   #connect(socket: Socket | undefined): void {
@@ -93,7 +101,9 @@ export class InputFifo extends Writable {
     this.#socket = socket
     socket.on('error', (error) => this.destroy(error)).once('close', () => void this.#closeStdin())
     if (!this.#options.keepsAlive) socket.unref()
-    this.#opened.resolve()
+    const pending = this.#pending
+    this.#pending = undefined
+    pending?.()
   }
 
   /** Undefined: nobody wants it any more. */

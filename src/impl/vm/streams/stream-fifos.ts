@@ -30,7 +30,7 @@ export async function makeStreamFifos(
 ): Promise<StreamPaths> {
   await ensurePrivateDirectory(directory)
   const paths = streamPaths(directory, wanted)
-  const places = Object.values(paths).filter((path) => path !== '')
+  const places = [paths.stdin, paths.stdout, paths.stderr].filter((path) => path !== '')
   const made = await fifos.takeFifos(places.length)
   try {
     for (const [index, place] of places.entries()) {
