@@ -4,7 +4,8 @@ import { PassThrough, Readable } from 'node:stream'
 import { BehaviorSubject, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
 import type { TerminalSize } from '../../src/impl/terminal-size.ts'
-import { Collector, neverRead, openAttachHost } from './oci-attach-host.ts'
+import { Collector, neverRead } from '../support/collector.ts'
+import { openAttachHost } from './oci-attach-host.ts'
 import { effect, runtimeNames } from './oci-host.ts'
 
 const SIGKILL = 9
