@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { existsSync, renameSync, statSync } from 'node:fs'
+import { existsSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { BehaviorSubject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
@@ -262,7 +263,8 @@ describe('a log', () => {
   it('loses no line over a hundred rotations of a busy log', async () => {
     const stage = new Stage()
     await stage.make()
-    const shim = await stage.start('i=0; while [ $i -lt 300000 ]; do echo $i; i=$((i+1)); done')
+    const stop = join(stage.root, 'stop')
+    const shim = await stage.start(`i=0; while [ ! -e ${stop} ]; do echo $i; i=$((i+1)); done; echo $i`)
     const paths: string[] = []
     for (let rotation = 0; rotation < 100; rotation += 1) {
       while (statSync(stage.spec.logPath).size === 0) await new Promise((resolve) => setTimeout(resolve, 1))
@@ -272,10 +274,11 @@ describe('a log', () => {
       await stage.streams.reopenLog(noAbort)
       expect(statSync(stage.spec.logPath).mode & 0o777).toBe(0o600)
     }
+    writeFileSync(stop, '')
     expect(await shim.exited).toBe(0)
     expect(await stage.streams.drain(5000)).toBe(true)
     const lines = await stage.lines([...paths, stage.spec.logPath])
-    expect(lines).toHaveLength(300_000)
+    expect(lines.length).toBeGreaterThan(100)
     expect(lines.findIndex((line, index) => line !== String(index))).toBe(-1)
   })
 })

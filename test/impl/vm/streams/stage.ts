@@ -1,5 +1,4 @@
 /** The streams of a container, with a shell in the shim's place, and a log that can be read back. */
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -9,9 +8,15 @@ import {
   makeContainerStreams,
   resumeContainerStreams,
 } from '../../../../src/impl/vm/streams/container-streams.ts'
-import type { ContainerStreams, ContainerStreamsSpec } from '../../../../src/impl/vm/streams/streams.ts'
+import { streamPaths } from '../../../../src/impl/vm/streams/stream-fifos.ts'
+import type {
+  ContainerStreams,
+  ContainerStreamsSpec,
+  StreamPaths,
+} from '../../../../src/impl/vm/streams/streams.ts'
 import { makeTempRoot } from '../../../support/temp-root.ts'
 import { FakeShim } from './fake-shim.ts'
+import { fifosIn } from './fifos.ts'
 
 export interface LoggedMessage {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
@@ -28,19 +33,6 @@ export class MessageLog {
 
   #take(level: LoggedMessage['level']) {
     return (fields: object, message: string): void => void this.messages.push({ level, fields, message })
-  }
-}
-
-let lastFifo = 0
-
-/** As many as are asked for, one process for all of them. */
-export function fifosIn(directory: string): { takeFifos(count: number): Promise<string[]> } {
-  return {
-    takeFifos: (count) => {
-      const paths = Array.from({ length: count }, () => join(directory, `fifo-${(lastFifo += 1)}`))
-      if (count > 0) execFileSync('mkfifo', ['-m', '600', ...paths])
-      return Promise.resolve(paths)
-    },
   }
 }
 
@@ -82,6 +74,11 @@ export class Stage {
       this.sizes.push(size)
       return Promise.resolve()
     },
+  }
+
+  get paths(): StreamPaths {
+    const { directory, stdin, terminal } = this.spec
+    return streamPaths(directory, { stdin: stdin || terminal, stdout: true, stderr: !terminal })
   }
 
   get streams(): ContainerStreams {
