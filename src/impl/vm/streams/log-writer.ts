@@ -31,6 +31,7 @@ export interface LogWriterOptions {
 
 interface Output {
   readonly stream: LogStream
+  readonly isBehindGap: boolean
   readonly sizeBytes: number
   /** Does not end with a newline. */
   readonly isOpen: boolean
@@ -42,8 +43,10 @@ export class LogWriter {
   readonly #options: LogWriterOptions
   readonly #stamps = new LogStamps()
   readonly #openLines = new Set<LogStream>()
-  /** Where output is missing: a line that was begun has to end before the next one. */
+  /** Where output is missing, by the disk's refusal: a line that was begun has to end before the next one. */
   readonly #gaps = new Set<LogStream>()
+  /** The same for output that was dropped, behind writes that are still under way. */
+  readonly #dropped = new Set<LogStream>()
   #device = 0
   #waiting = 0
   #doneCount = 0
@@ -79,12 +82,14 @@ export class LogWriter {
   /** The chunk is copied. */
   push(stream: LogStream, chunk: Uint8Array): void {
     if (this.#isClosed || this.#isStalled) {
-      this.#lose(stream, chunk.length, new Error('the disk does not answer'))
+      this.#dropped.add(stream)
+      this.#lose(chunk.length, new Error('the disk does not answer'))
       return
     }
     const stamp = this.#stamps.next()
     const lines = logLines(stamp, stream, chunk)
-    const output = { stream, sizeBytes: chunk.length, isOpen: chunk.at(-1) !== newline }
+    const isBehindGap = this.#dropped.delete(stream)
+    const output = { stream, isBehindGap, sizeBytes: chunk.length, isOpen: chunk.at(-1) !== newline }
     void this.#enqueue(() => this.#append(lines, stamp, output))
   }
 
@@ -133,20 +138,21 @@ export class LogWriter {
     if (this.#unreportedBytes > 0) this.#reportLost()
   }
 
-  async #append(lines: Buffer, stamp: string, { stream, sizeBytes, isOpen }: Output): Promise<void> {
-    const isCut = this.#gaps.has(stream) && this.#openLines.has(stream)
-    const cut = isCut ? lineEnd(stamp, stream) : Buffer.alloc(0)
-    const all = isCut ? Buffer.concat([cut, lines]) : lines
+  async #append(lines: Buffer, stamp: string, output: Output): Promise<void> {
+    const { stream, sizeBytes, isOpen } = output
+    const isCut = this.#gaps.delete(stream) || output.isBehindGap
+    const end = isCut && this.#openLines.has(stream) ? lineEnd(stamp, stream) : Buffer.alloc(0)
+    const all = end.length === 0 ? lines : Buffer.concat([end, lines])
     const { writtenBytes, error } = await this.#file.append(all)
-    if (writtenBytes >= cut.length) this.#gaps.delete(stream)
     if (writtenBytes === all.length) {
       this.#setOpen(stream, isOpen)
       this.#recovered()
       return
     }
+    this.#gaps.add(stream)
     if (writtenBytes > 0) this.#setOpen(stream, endsOpen(all.subarray(0, writtenBytes)))
-    const logged = all.subarray(cut.length, Math.max(cut.length, writtenBytes))
-    this.#lose(stream, sizeBytes - contentBytesOf(logged), error)
+    const logged = all.subarray(end.length, Math.max(end.length, writtenBytes))
+    this.#lose(sizeBytes - contentBytesOf(logged), error)
   }
 
   #setOpen(stream: LogStream, isOpen: boolean): void {
@@ -187,8 +193,7 @@ export class LogWriter {
     this.#options.onFree()
   }
 
-  #lose(stream: LogStream, sizeBytes: number, err: unknown): void {
-    this.#gaps.add(stream)
+  #lose(sizeBytes: number, err: unknown): void {
     this.#lostBytes += sizeBytes
     this.#unreportedBytes += sizeBytes
     if (this.#isLossReported || performance.now() - this.#reportedMs < reportPauseMs) return

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { errnoOf } from '../../../../src/errors/index.ts'
 import type { StreamPaths } from '../../../../src/impl/vm/streams/streams.ts'
 
 const script = `
@@ -24,7 +25,7 @@ export class FakeShim {
   /** Resolves when the process runs. */
   static async start(paths: StreamPaths, program: string): Promise<FakeShim> {
     const env = { ...process.env, IN: paths.stdin, OUT: paths.stdout, ERR: paths.stderr, SCRIPT: program }
-    const child = spawn('sh', ['-c', script], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('sh', ['-c', script], { env, detached: true, stdio: ['ignore', 'pipe', 'inherit'] })
     const shim = new FakeShim(child)
     if (child.stdout !== null) await once(child.stdout, 'data')
     child.stdout?.destroy()
@@ -41,7 +42,12 @@ export class FakeShim {
     return Promise.resolve()
   }
 
+  /** With everything that runs below it. */
   kill(): void {
-    this.#child.kill('SIGKILL')
+    try {
+      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL')
+    } catch (error) {
+      if (errnoOf(error) !== 'ESRCH') throw error
+    }
   }
 }

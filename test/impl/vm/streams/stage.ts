@@ -8,7 +8,7 @@ import {
   makeContainerStreams,
   resumeContainerStreams,
 } from '../../../../src/impl/vm/streams/container-streams.ts'
-import { streamPaths } from '../../../../src/impl/vm/streams/stream-fifos.ts'
+import { removeStreamFifos, streamPaths } from '../../../../src/impl/vm/streams/stream-fifos.ts'
 import type {
   ContainerStreams,
   ContainerStreamsSpec,
@@ -62,6 +62,7 @@ export class Stage {
     onTestFinished(async () => {
       this.#shim?.kill()
       await this.#streams?.close()
+      await removeStreamFifos(this.spec.directory)
     })
   }
 
