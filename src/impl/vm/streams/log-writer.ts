@@ -14,7 +14,7 @@ import { contentBytesOf, endsOpen, lineEnd, logLines, newline } from './log-line
 import { LogStamps } from './log-stamp.ts'
 
 /** How long one write may hold up its container. */
-export const stallMaxMs = 1000
+const stallMaxMs = 1000
 /** Of a write that is waited for when nothing more comes. */
 const closeMaxMs = 2000
 const reopenMaxMs = 6000

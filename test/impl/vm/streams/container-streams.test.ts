@@ -19,7 +19,7 @@ describe('the FIFOs of a container', () => {
     const stage = new Stage({ stdin: true })
     const { paths } = await stage.make()
     expect(statSync(stage.spec.directory).mode & 0o777).toBe(0o700)
-    for (const path of Object.values(paths)) {
+    for (const path of [paths.stdin, paths.stdout, paths.stderr]) {
       expect([statSync(path).isFIFO(), statSync(path).mode & 0o777]).toEqual([true, 0o600])
     }
     const terminal = new Stage({ terminal: true })
@@ -53,14 +53,16 @@ describe('the output of a container', () => {
         digestOf('\0', sizeBytes),
         digestOf('x', sizeBytes),
       ])
-      const logged = (await stage.lines()).map((line) => [line[0], line.length])
-      expect(logged.toSorted()).toEqual(
-        sizeBytes === 0
-          ? []
-          : [
-              ['\0', sizeBytes],
-              ['x', sizeBytes],
-            ],
+      const logged = new Map((await stage.lines()).map((line) => [line[0], line.length]))
+      expect(logged).toEqual(
+        new Map(
+          sizeBytes === 0
+            ? []
+            : [
+                ['\0', sizeBytes],
+                ['x', sizeBytes],
+              ],
+        ),
       )
     },
   )

@@ -2,11 +2,12 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { FakeShim } from './fake-shim.ts'
 import { Stage } from './stage.ts'
 
-const program = join(import.meta.dirname, 'supervisor.ts')
+const program = fileURLToPath(import.meta.resolve('./supervisor.ts'))
 
 /** Another process has the streams; the container runs. */
 async function supervisedElsewhere(stage: Stage, script: string): Promise<[ChildProcess, FakeShim]> {

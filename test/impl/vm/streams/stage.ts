@@ -133,14 +133,15 @@ export class Stage {
   /** The whole lines of logs that follow each other. */
   async lines(paths: readonly string[] = [this.spec.logPath]): Promise<string[]> {
     const entries = async function* () {
-      const onDefect = (defect: object): void => {
-        throw new Error(`defect ${JSON.stringify(defect)}`)
-      }
-      for (const path of paths) yield* readContainerLog(path, { onDefect })
+      for (const path of paths) yield* readContainerLog(path, { onDefect: refuseDefect })
     }
     const lines: string[] = []
     for await (const { content } of joinLogLines(entries(), { lineMaxBytes: Infinity }))
       lines.push(content.toString('latin1'))
     return lines
   }
+}
+
+function refuseDefect(defect: object): void {
+  throw new Error(`defect ${JSON.stringify(defect)}`)
 }
