@@ -83,6 +83,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'impl/terminal-size.ts',
       'impl/attach-bridge/',
       'impl/launcher/',
+      'impl/vm/streams/',
       'rxjs',
       'zod',
       node,
@@ -109,6 +110,8 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   'impl/attach-bridge/': {
     imports: [...nouns, ...surroundings, 'impl/', 'node-unix-socket', node],
   },
+  // It writes logs, and so has to know what their reader takes.
+  'impl/vm/streams/': { imports: [...nouns, ...surroundings, 'files.ts', 'container-log/', 'impl/', node] },
   'impl/stats-port.ts': { imports: [] },
   'impl/streams-port.ts': { imports: ['errors/'], types: ['container.ts', 'impl/runtime-impl.ts', node] },
   // The only place where processes are started.
