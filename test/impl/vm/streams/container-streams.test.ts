@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { BehaviorSubject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { inTurn } from '../../../../src/impl/vm/streams/disk-turns.ts'
 import { Collector, neverRead } from '../../../support/collector.ts'
 import { noAbort, Stage } from './stage.ts'
 
@@ -262,6 +263,25 @@ describe('attaching', () => {
 })
 
 describe('a log', () => {
+  it('comes first: no more is read than is being written', async () => {
+    const stage = new Stage()
+    await stage.make()
+    const stdout = new Collector()
+    await stage.attach({ stdout })
+    const { promise: hang, resolve: answer } = Promise.withResolvers<void>()
+    const hanging = inTurn(statSync(stage.root).dev, () => hang)
+    const shim = await stage.start('head -c 1000000 /dev/zero')
+    await stdout.until((text) => text.length > 0)
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(stdout.sizeBytes).toBeLessThanOrEqual(65_536)
+    answer()
+    await hanging
+    await shim.exited
+    expect(await stage.streams.drain(5000)).toBe(true)
+    expect(stage.streams.lostBytes).toBe(0)
+    expect((await stage.lines()).map((line) => line.length)).toEqual([1_000_000])
+  })
+
   it('loses no line over a hundred rotations of a busy log', async () => {
     const stage = new Stage()
     await stage.make()

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { holdingOutputs } from '../../../../src/impl/vm/streams/holding-outputs.ts'
 import { FakeShim } from './fake-shim.ts'
 import { Stage } from './stage.ts'
 
@@ -130,4 +131,27 @@ describe('a supervisor that is killed', () => {
     expect(await stage.lines()).toEqual(['kept'])
     expect(stage.logger.messages).toMatchObject([{ level: 'error', message: 'a log was not opened' }])
   })
+})
+
+describe('a container that ends while nobody supervises it', () => {
+  it.each([{ terminal: false }, { terminal: true }])(
+    'leaves its last output to a shim that was started holding it: %o',
+    async (spec) => {
+      const stage = new Stage(spec)
+      const go = join(stage.root, 'go')
+      const { paths } = await stage.make()
+      const [file, ...argv] = holdingOutputs(paths, ['sleep', '60'])
+      const holder = spawn(file, argv, { stdio: 'ignore' })
+      onTestFinished(() => void holder.kill('SIGKILL'))
+      await until(() => existsSync(`/proc/${holder.pid}/fd/8`))
+      const shim = await stage.start(`echo first; while [ ! -e ${go} ]; do sleep 0.01; done; echo last`)
+      await until(() => statSync(stage.spec.logPath).size > 0)
+      await stage.streams.close()
+      writeFileSync(go, '')
+      await shim.exited
+      await stage.resume()
+      expect(await stage.streams.drain(20_000)).toBe(true)
+      expect(await stage.lines()).toEqual(['first', 'last'])
+    },
+  )
 })
