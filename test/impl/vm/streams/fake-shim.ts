@@ -15,7 +15,8 @@ trap 'exec 6>&-' USR1
 sh -c "$SCRIPT" <"$IN" >&8 2>&9 4<&- 5<&- 6<&- 8>&- 9>&- &
 exec 8>&- 9>&-
 echo ready
-while :; do wait $!; code=$?; kill -0 $! 2>/dev/null || exit $code; done
+# 138: interrupted by the signal.
+while :; do wait $!; code=$?; [ $code -eq 138 ] || exit $code; done
 `
 
 export class FakeShim {
