@@ -4,7 +4,8 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import type { Logger } from '../../../surroundings/logger.ts'
-import type { AttachOptions, AttachSession, TerminalSize } from '../../attach-port.ts'
+import type { AttachOptions, AttachSession } from '../../attach-port.ts'
+import type { TerminalSize } from '../../terminal-size.ts'
 
 export interface StreamsWorld {
   readonly logger: Logger

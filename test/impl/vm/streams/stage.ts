@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { joinLogLines, readContainerLog } from '../../../../src/container-log/index.ts'
-import type { AttachOptions, AttachSession, TerminalSize } from '../../../../src/impl/attach-port.ts'
+import type { AttachOptions, AttachSession } from '../../../../src/impl/attach-port.ts'
+import type { TerminalSize } from '../../../../src/impl/terminal-size.ts'
 import {
   makeContainerStreams,
   resumeContainerStreams,
