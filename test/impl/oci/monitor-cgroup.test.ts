@@ -10,8 +10,11 @@ describe('removing the groups of a monitor', () => {
     for (const group of groups) mkdirSync(group)
     // Here a directory that is not empty: rmdir says ENOTEMPTY, which no group ever does.
     writeFileSync(`${root}/memory/file`, '')
-    const refused = expect(removeCgroups(groups, new AbortController().signal)).rejects
-    await refused.toMatchObject({ code: 'ERR_IO', file: `${root}/memory`, cause: { code: 'ENOTEMPTY' } })
+    await expect(removeCgroups(groups, new AbortController().signal)).rejects.toMatchObject({
+      code: 'ERR_IO',
+      file: `${root}/memory`,
+      cause: { code: 'ENOTEMPTY' },
+    })
     expect(groups.map((group) => existsSync(group))).toEqual([false, true, false])
   })
 })
