@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs'
 import { PassThrough, Readable } from 'node:stream'
 import { BehaviorSubject, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import { processState, readIdentitySync } from '../../src/impl/process-identity.ts'
 import type { TerminalSize } from '../../src/impl/terminal-size.ts'
 import { Collector, neverRead } from '../support/collector.ts'
 import { openAttachHost } from './oci-attach-host.ts'
-import { effect, runtimeNames } from './oci-host.ts'
+import { effect, runtimeNames, until } from './oci-host.ts'
 
 const SIGKILL = 9
 const mebi = 1024 * 1024
@@ -200,7 +201,11 @@ describe.each(runtimeNames)('attaching to a container of %s', (name) => {
       operation: 'attachContainer',
     })
     const orphan = await host.created('sleep 60')
-    process.kill(pidOf(orphan.bundlePath, 'conmon-pidfile'), SIGKILL)
+    const monitor = readIdentitySync(pidOf(orphan.bundlePath, 'conmon-pidfile'))
+    if (monitor === undefined) throw new Error('there is no monitor')
+    process.kill(monitor.pid, SIGKILL)
+    // On a busy host it accepts a client or two before it dies.
+    await until('the monitor is dead', () => processState(monitor) === 'gone')
     await expect(host.attach(orphan)).rejects.toMatchObject({ code: 'ERR_MONITOR_LOST' })
   })
 
