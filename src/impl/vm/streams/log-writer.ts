@@ -3,7 +3,7 @@
  *
  * The container is held up (`isBusy`) while a write is under way: nothing is read that could be lost with us, and a flood
  * goes at the pace of the disk. But never longer than {@link stallMaxMs} by one write: after that, until the disk answers,
- * output is dropped and counted. What the disk refuses (ENOSPC, EIO) is dropped at once. docs/adr/0010 has the reasons.
+ * output is dropped and counted. What the disk refuses (ENOSPC, EIO) is dropped at once. docs/adr/0011 has the reasons.
  */
 import type { LogStream } from '../../../container-log/log-entry.ts'
 import { OciError } from '../../../errors/index.ts'
