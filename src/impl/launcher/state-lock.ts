@@ -10,7 +10,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { z } from 'zod'
-import { errnoOf, OciError, stderrTailMaxBytes } from '../../errors/index.ts'
+import { errnoOf, inContext, OciError, stderrTailMaxBytes } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import { observeProcess, readIdentitySync } from '../process-identity.ts'
 import { TailBytes } from './bounded-output.ts'
@@ -29,7 +29,6 @@ export interface StateLockOptions {
   readonly path?: string | undefined
 }
 
-const operation = 'open'
 const conflictExitCode = 200
 /** One attempt: whoever holds the lock is looked at between two of them. */
 const attemptSeconds = 0.5
@@ -47,18 +46,31 @@ export async function lockStateDirectory(
   stateDir: string,
   options: StateLockOptions = {},
 ): Promise<StateLock> {
-  const { waitMs = 30_000, path = process.env['PATH'] ?? '' } = options
-  await ensurePrivateDirectory(stateDir, 'stateDir')
+  try {
+    await ensurePrivateDirectory(stateDir, 'stateDir')
+    const handle = await openLockFile(`${stateDir}/lock`)
+    await lockOrClose(handle, stateDir, options)
+    return { fd: handle.fd, release: () => release(handle) }
+  } catch (error) {
+    throw inContext(error, { operation: 'open' })
+  }
+}
+
+async function lockOrClose(
+  handle: FileHandle,
+  stateDir: string,
+  { waitMs = 30_000, path = process.env['PATH'] ?? '' }: StateLockOptions,
+): Promise<void> {
   const file = `${stateDir}/lock`
-  const handle = await openLockFile(file)
   try {
     const endMs = performance.now() + waitMs
     let seconds = 0
     while (!(await tryToLock({ fd: handle.fd, file, path, seconds }))) {
       seconds = attemptSeconds
       const holder = await readHolder(handle)
-      if (holder !== undefined && (await observeProcess(holder)) === 'alive')
+      if (holder !== undefined && (await observeProcess(holder)) === 'alive') {
         throw lockedBy(stateDir, file, holder)
+      }
       if (performance.now() > endMs) throw stillLocked(stateDir, file, holder)
     }
     await writeHolder(handle, file)
@@ -66,14 +78,12 @@ export async function lockStateDirectory(
     await handle.close()
     throw error
   }
-  return {
-    fd: handle.fd,
-    release: async () => {
-      // Or who comes next would be told that we hold it, while our launcher does.
-      await Promise.allSettled([handle.truncate(0)])
-      await Promise.allSettled([handle.close()])
-    },
-  }
+}
+
+/** The record first: or who comes next would be told that we hold it, while our launcher does. */
+async function release(handle: FileHandle): Promise<void> {
+  await Promise.allSettled([handle.truncate(0)])
+  await Promise.allSettled([handle.close()])
 }
 
 interface Attempt {
@@ -105,10 +115,10 @@ async function tryToLock({ fd, file, path, seconds }: Attempt): Promise<boolean>
   if (end === conflictExitCode) return false
   if (errnoOf(end) === 'ENOENT') {
     const message = `there is no flock on PATH (${path}); install util-linux, which has it`
-    throw new OciError('ERR_RUNTIME_NOT_FOUND', message, { operation, file })
+    throw new OciError('ERR_RUNTIME_NOT_FOUND', message, { file })
   }
   const reason = words || (end instanceof Error ? end.message : `flock ended with ${end}`)
-  throw new OciError('ERR_IO', `cannot lock ${file}: ${reason}`, { operation, file })
+  throw new OciError('ERR_IO', `cannot lock ${file}: ${reason}`, { file })
 }
 
 /** The exit code, the signal, or why it could not be started. */
@@ -151,11 +161,11 @@ async function writeHolder(handle: FileHandle, file: string): Promise<void> {
 function lockedBy(stateDir: string, file: string, { pid }: Holder): OciError {
   const who = pid === process.pid ? 'another runtime of this process' : `process ${pid}`
   const message = `state directory ${stateDir} is in use by ${who}; a supervisor needs one of its own`
-  return new OciError('ERR_STATE_DIR_LOCKED', message, { operation, file })
+  return new OciError('ERR_STATE_DIR_LOCKED', message, { file })
 }
 
 function stillLocked(stateDir: string, file: string, holder: Holder | undefined): OciError {
   const who = holder === undefined ? 'a supervisor that has ended' : `process ${holder.pid}, which has ended`
   const message = `state directory ${stateDir} is still in use by the launcher of ${who}; try again when it has finished`
-  return new OciError('ERR_STATE_DIR_LOCKED', message, { operation, file })
+  return new OciError('ERR_STATE_DIR_LOCKED', message, { file })
 }
