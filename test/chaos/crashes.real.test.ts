@@ -38,16 +38,16 @@ function violationsOf({ failures }: RunResult): string[] {
 
 describe('a supervisor that is killed', () => {
   it.each<[ScenarioName, RuntimeName, VictimName, number]>([
-    ['create', 'crun', 'embedder', 20],
-    ['create', 'crun', 'launcher', 5],
+    ['create', 'crun', 'embedder', 16],
+    ['create', 'crun', 'launcher', 4],
     ['start', 'crun', 'embedder', 6],
     ['start', 'crun', 'launcher', 3],
     ['exit', 'crun', 'embedder', 6],
     ['stop', 'crun', 'embedder', 4],
     ['exec', 'crun', 'embedder', 4],
-    ['delete', 'crun', 'embedder', 10],
-    ['forcedDelete', 'crun', 'embedder', 4],
-    ['recovery', 'crun', 'embedder', 3],
+    ['delete', 'crun', 'embedder', 8],
+    ['forcedDelete', 'crun', 'embedder', 3],
+    ['recovery', 'crun', 'embedder', 2],
     ['create', 'runc', 'embedder', 4],
     ['start', 'runc', 'embedder', 2],
     ['delete', 'runc', 'embedder', 2],
@@ -79,10 +79,10 @@ describe('a supervisor in trouble', () => {
     const { traces } = await record(theatre, 'life', 'crun')
     const random = createRandom(seed)
     const troubles = [
-      ...random.shuffled(diskTroubles(operationsIn(traces.embedder))).slice(0, 8),
-      ...random.shuffled(runtimeTroubles()).slice(0, 4),
+      ...random.shuffled(diskTroubles(operationsIn(traces.embedder))).slice(0, 5),
+      ...random.shuffled(runtimeTroubles()).slice(0, 3),
       ...random.shuffled(monitorTroubles()).slice(0, 4),
-      ...random.shuffled(surroundingTroubles()).slice(0, 4),
+      ...random.shuffled(surroundingTroubles()).slice(0, 3),
     ]
     const where = { scenario: 'life', handler: 'crun', victim: 'embedder', crash: undefined } as const
     const result = await runOrders(
