@@ -14,6 +14,7 @@ socat    socat
 unshare  util-linux
 prlimit  util-linux
 flock    util-linux
+containerd-shim-runc-v2  containerd
 '
 
 # `busybox` has to be a static one: the test containers have no C library.

@@ -118,6 +118,20 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   'impl/launcher/': {
     imports: [...nouns, ...surroundings, 'files.ts', 'impl/', node, 'node:child_process', 'execa', 'zod'],
   },
+  'impl/vm/': {
+    imports: [
+      ...nouns,
+      ...surroundings,
+      'bundle/bundle.ts',
+      'files.ts',
+      'config/',
+      'impl/',
+      'rxjs',
+      'zod',
+      node,
+      '@bufbuild/protobuf',
+    ],
+  },
   // It runs on any laptop: no host, no files.
   'impl/sim/': {
     imports: [...nouns, ...surroundings, 'impl/runtime-impl.ts', 'rxjs', 'node:timers/promises'],
