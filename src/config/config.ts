@@ -18,6 +18,8 @@ export interface RuntimeHandler {
   readonly runtimeRoot: string
   /** Configuration file handed to the shim. Never set for type `oci`. */
   readonly runtimeConfigPath: string | undefined
+  /** Absolute path of the OCI runtime that a shim of runc's kind runs. Never set for type `oci`. */
+  readonly ociRuntimePath: string | undefined
   /** At least 30 s, at most what a timer can hold. */
   readonly containerCreateTimeoutMs: number
   /** Absolute path of conmon, with the global `conmon` applied. Undefined: opening the runtime looks for `conmon` on PATH. */
@@ -70,6 +72,7 @@ export interface RuntimeHandlerInput {
   readonly runtimeType?: string | undefined
   readonly runtimeRoot?: string | undefined
   readonly runtimeConfigPath?: string | undefined
+  readonly ociRuntimePath?: string | undefined
   /** 0: the default. 1 to 29 999: raised to 30 s with a warning. */
   readonly containerCreateTimeoutMs?: number | undefined
   readonly monitorPath?: string | undefined

@@ -33,6 +33,9 @@ export const runtimeTypeOci = 'oci'
 /** Runtime type of handlers that are containerd shims (v2). Parity: RuntimeTypeVM. */
 export const runtimeTypeVm = 'vm'
 
+/** What a shim's program is called. Parity: CRI-O's pattern. */
+export const shimNamePattern = /^containerd-shim-[a-zA-Z0-9\-+]+$/
+
 /** What outlives a reboot. The seed has none: its callers name a directory for each container. */
 export const defaultStateDir = '/var/lib/oci-supervisor'
 

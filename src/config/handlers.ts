@@ -1,10 +1,12 @@
 /** Completes runtime handlers: inheritance, the global conmon settings, defaults, and the rules that span several keys. */
+import { posix } from 'node:path'
 import type { CgroupManager, ConfigWarning, RuntimeHandler } from './config.ts'
 import {
   containerCreateTimeoutMinMs,
   containerCreateTimeoutMs,
   runtimeTypeOci,
   runtimeTypeVm,
+  shimNamePattern,
 } from './constants.ts'
 import type { HandlerSettings, Settings } from './settings.ts'
 import { configError, type Source } from './source.ts'
@@ -79,25 +81,21 @@ function inherited(
     runtimeType: ofDefault.runtimeType,
     runtimeRoot: ofDefault.runtimeRoot ?? defaultRoot(context.defaultRuntime, context),
     runtimeConfigPath: ofDefault.runtimeConfigPath,
+    ociRuntimePath: ofDefault.ociRuntimePath,
   }
 }
 
 function resolveHandler(name: string, own: HandlerSettings, context: HandlerContext): RuntimeHandler {
   const runtimeType = own.runtimeType ?? runtimeTypeOci
   const oci = runtimeType === runtimeTypeOci
-  if (oci && own.runtimeConfigPath !== undefined) {
-    const key = context.source.key(['runtimes', name, 'runtimeConfigPath'])
-    throw configError(
-      context.source,
-      key,
-      `is for shims and must be empty when the type is "${runtimeTypeOci}"`,
-    )
-  }
+  if (oci) refuseShimSettings(name, own, context)
+  if (runtimeType === runtimeTypeVm) checkShim(name, own, context)
   return Object.freeze({
     runtimePath: own.runtimePath,
     runtimeType,
     runtimeRoot: own.runtimeRoot ?? defaultRoot(name, context),
     runtimeConfigPath: own.runtimeConfigPath,
+    ociRuntimePath: own.ociRuntimePath,
     containerCreateTimeoutMs: createTimeout(name, own.containerCreateTimeoutMs, context),
     monitorPath: oci ? monitorPath(name, own.monitorPath, context) : own.monitorPath,
     monitorCgroup: oci ? monitorCgroup(name, own.monitorCgroup, context) : own.monitorCgroup,
@@ -105,6 +103,27 @@ function resolveHandler(name: string, own: HandlerSettings, context: HandlerCont
       ...(oci ? monitorEnv(name, own.monitorEnv, context) : (own.monitorEnv ?? [])),
     ]),
   })
+}
+
+function refuseShimSettings(name: string, own: HandlerSettings, { source }: HandlerContext): void {
+  for (const setting of ['runtimeConfigPath', 'ociRuntimePath'] as const) {
+    if (own[setting] === undefined) continue
+    const key = source.key(['runtimes', name, setting])
+    throw configError(source, key, `is for shims and must be empty when the type is "${runtimeTypeOci}"`)
+  }
+}
+
+/** Each of the two has the shim take options of another kind. */
+function checkShim(name: string, own: HandlerSettings, { source }: HandlerContext): void {
+  const { runtimePath, runtimeConfigPath, ociRuntimePath } = own
+  if (runtimePath !== undefined && !shimNamePattern.test(posix.basename(runtimePath))) {
+    const key = source.key(['runtimes', name, 'runtimePath'])
+    throw configError(source, key, `must be a shim, a program called containerd-shim-…, with the type "vm"`)
+  }
+  if (runtimeConfigPath === undefined || ociRuntimePath === undefined) return
+  const key = source.key(['runtimes', name, 'ociRuntimePath'])
+  const other = source.key(['runtimes', name, 'runtimeConfigPath'])
+  throw configError(source, key, `must be empty when ${other} is set: a shim takes the one or the other`)
 }
 
 /** Below a directory of its own, or a handler called `exits` would share a directory with the exit files. */

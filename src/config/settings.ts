@@ -8,6 +8,7 @@ export const handlerSettings = z.object(
     runtimeType: field.optionalName,
     runtimeRoot: field.directory,
     runtimeConfigPath: field.file,
+    ociRuntimePath: field.executable,
     containerCreateTimeoutMs: field.createTimeoutMs,
     monitorPath: field.executable,
     monitorCgroup: field.optionalText,

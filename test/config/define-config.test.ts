@@ -17,10 +17,14 @@ const pathOf = fc.stringMatching(/^(?:\/[a-z][a-z0-9]{0,7}(?:\/\.|\/)?){1,4}$/)
 const unset = fc.constantFrom('', undefined)
 const environment = fc.array(fc.stringMatching(/^[A-Z]{1,5}=[a-z=]{0,5}$/), { maxLength: 3 })
 
-const handlerOf = (runtimeType: fc.Arbitrary<string>, runtimeConfigPath: fc.Arbitrary<string | undefined>) =>
+const handlerOf = (
+  runtimeType: fc.Arbitrary<string>,
+  runtimeConfigPath: fc.Arbitrary<string | undefined>,
+  runtimePath: fc.Arbitrary<string | undefined> = fc.oneof(pathOf, unset),
+) =>
   fc.record(
     {
-      runtimePath: fc.oneof(pathOf, unset),
+      runtimePath,
       runtimeType,
       runtimeRoot: fc.oneof(pathOf, unset),
       runtimeConfigPath,
@@ -34,7 +38,12 @@ const handlerOf = (runtimeType: fc.Arbitrary<string>, runtimeConfigPath: fc.Arbi
   )
 const handlerInput = fc.oneof(
   handlerOf(fc.constantFrom('oci', ''), unset),
-  handlerOf(fc.constantFrom('sim', 'vm'), fc.oneof(pathOf, unset)),
+  handlerOf(fc.constant('sim'), fc.oneof(pathOf, unset)),
+  handlerOf(
+    fc.constant('vm'),
+    fc.oneof(pathOf, unset),
+    fc.constantFrom('/opt/containerd-shim-kata-v2', '', undefined),
+  ),
 )
 
 const configInput: fc.Arbitrary<ConfigInput> = fc
@@ -61,7 +70,10 @@ const configInput: fc.Arbitrary<ConfigInput> = fc
   .map(({ defaultRuntime, defaultHandler, runtimes, rest }) => ({
     ...rest,
     defaultRuntime,
-    runtimes: { ...runtimes, [defaultRuntime]: { ...defaultHandler, runtimePath: '/bin/default' } },
+    runtimes: {
+      ...runtimes,
+      [defaultRuntime]: { ...defaultHandler, runtimePath: '/bin/containerd-shim-default' },
+    },
   }))
   .filter((input) => !input.runDir?.startsWith('/run/crio'))
 

@@ -11,7 +11,7 @@ describe('docs/configuration.md', () => {
   it('has an example that is valid, without a warning', () => {
     const config = parseConfig(example, 'docs/configuration.md')
     expect(config.warnings).toEqual([])
-    expect(Object.keys(config.runtimes)).toEqual(['crun', 'crun-long', 'kata'])
+    expect(Object.keys(config.runtimes)).toEqual(['crun', 'crun-long', 'kata', 'shim-crun'])
     expect(config.runtimes['crun-long']).toMatchObject({
       runtimePath: '/usr/bin/crun',
       containerCreateTimeoutMs: 600_000,

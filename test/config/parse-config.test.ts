@@ -28,6 +28,7 @@ describe('a valid configuration', () => {
           runtimeType: 'oci',
           runtimeRoot: '/run/oci-supervisor/runtimes/crun',
           runtimeConfigPath: undefined,
+          ociRuntimePath: undefined,
           containerCreateTimeoutMs: 240_000,
           monitorPath: undefined,
           monitorCgroup: undefined,
@@ -70,6 +71,7 @@ describe('a valid configuration', () => {
       runtimeType: 'oci',
       runtimeRoot: '/run/crun',
       runtimeConfigPath: undefined,
+      ociRuntimePath: undefined,
       containerCreateTimeoutMs: 240_000,
       monitorPath: '/usr/libexec/crio/conmon',
       monitorCgroup: 'system.slice',
@@ -78,6 +80,7 @@ describe('a valid configuration', () => {
     expect(config.runtimes['kata']).toMatchObject({
       runtimeType: 'vm',
       runtimeConfigPath: '/opt/kata/share/defaults/kata-containers/configuration.toml',
+      ociRuntimePath: undefined,
       containerCreateTimeoutMs: 600_000,
     })
   })
@@ -237,6 +240,7 @@ describe('an unknown key', () => {
 describe('a bad configuration is ERR_CONFIG naming file, key and what would be right', () => {
   const runtime = 'crio.runtime'
   const handler = 'crio.runtime.runtimes.crun'
+  const shim = 'crio.runtime.runtimes.shim'
   const twoMonths = 5_184_000
   const bad: [string, string, RegExp][] = [
     ['', `${runtime}.default_runtime`, /must name .*no crio\.runtime\.runtimes\.crun; .*: none/],
@@ -292,6 +296,19 @@ describe('a bad configuration is ERR_CONFIG naming file, key and what would be r
     [documentWith({ handler: 'runtime_type = "../x"' }), `${handler}.runtime_type`, /letters, digits/],
     [documentWith({ handler: 'runtime_root = "/a/../b"' }), `${handler}.runtime_root`, /without '\.\.'/],
     [documentWith({ handler: 'runtime_config_path = "/x"' }), `${handler}.runtime_config_path`, /"oci"/],
+    [
+      documentWith({ more: `[${shim}]\nruntime_type = "vm"\nruntime_path = "/usr/bin/kata"` }),
+      `${shim}.runtime_path`,
+      /containerd-shim-/,
+    ],
+    [
+      documentWith({
+        more: `[${shim}]\nruntime_type = "vm"\noci_runtime_path = "/x"\nruntime_config_path = "/y"`,
+      }),
+      `${shim}.oci_runtime_path`,
+      /the one or the other/,
+    ],
+    [documentWith({ handler: 'oci_runtime_path = "/x"' }), `${handler}.oci_runtime_path`, /"oci"/],
     [documentWith({ handler: 'monitor_env = [1979-05-27]' }), `${handler}.monitor_env[0]`, /KEY=value/],
     [documentWith({ handler: 'monitor_path = 1979-05-27T07:32:00Z' }), `${handler}.monitor_path`, /a date/],
     [documentWith({ own: 'state_dir = "state"' }), 'oci-supervisor.state_dir', /absolute path.*"state"/],
