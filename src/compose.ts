@@ -6,15 +6,17 @@
 import { containedPolicy, type MonitorPolicyOf } from './actors/monitor-policy.ts'
 import { Registry } from './actors/registry.ts'
 import { openExitEvents } from './actors/exit-events.ts'
+import { shareOfExits } from './actors/exit-share.ts'
 import { systemClock, type Clock } from './surroundings/clock.ts'
-import { runtimeTypeOci, type Config } from './config/index.ts'
+import { runtimeTypeOci, runtimeTypeVm, type Config } from './config/index.ts'
 import type { Container } from './container.ts'
 import { OciError } from './errors/index.ts'
-import { openLauncher } from './impl/launcher/launcher.ts'
+import { openLauncher, type Launcher } from './impl/launcher/launcher.ts'
 import { lockStateDirectory, type StateLock } from './impl/launcher/state-lock.ts'
 import { ensureOciDirectories } from './impl/oci/directories.ts'
 import { createRuntimeOci } from './impl/oci/runtime-oci.ts'
-import type { RuntimeImpl } from './impl/runtime-impl.ts'
+import type { ExitSource, RuntimeImpl } from './impl/runtime-impl.ts'
+import { createRuntimeVm } from './impl/vm/runtime-vm.ts'
 import { containedLogger, silentLogger, type Logger } from './surroundings/logger.ts'
 import { createEventLog, type EventLog } from './observe/events.ts'
 import { logTransitions } from './observe/transition-log.ts'
@@ -36,7 +38,7 @@ export interface RuntimeOptions {
   /** Where containers are listed. Default: a {@link MemoryStore}. */
   readonly store?: ContainerStore
   readonly clock?: Clock
-  /** Implementations by runtime type, beside `oci`: an embedder's own, or the simulated one of `/testing`. */
+  /** Implementations by runtime type, beside `oci` and `vm`: an embedder's own, or the simulated one of `/testing`. */
   readonly implementations?: Readonly<Record<string, ImplementationFactory>>
   /** The Node binary that runs the launcher. Default: the one that runs this process. */
   readonly nodePath?: string
@@ -162,8 +164,9 @@ async function openImplementations(opening: Opening): Promise<Map<string, Runtim
   const { config, options, logger, clock, closers } = opening
   const types = new Set(Object.values(config.runtimes).map((handler) => handler.runtimeType))
   const implementations = new Map<string, RuntimeImpl>()
+  const shared = new SharedParts(opening)
   for (const type of types) {
-    const factory = givenFactory(options, type) ?? (type === runtimeTypeOci ? ociFactory(opening) : undefined)
+    const factory = givenFactory(options, type) ?? ownFactory(type, shared)
     if (factory === undefined) {
       if (config.runtimes[config.defaultRuntime]?.runtimeType !== type) continue
       throw unknownType(type, 'open', config.defaultRuntime)
@@ -182,20 +185,54 @@ function givenFactory(
   return Object.hasOwn(implementations, type) ? implementations[type] : undefined
 }
 
-function ociFactory({ config, options, logger, clock, closers, lock }: Opening): ImplementationFactory {
-  return async () => {
+function ownFactory(type: string, shared: SharedParts): ImplementationFactory | undefined {
+  if (type === runtimeTypeOci) {
+    return async ({ config, logger }) => {
+      const { nodePath, launcher, exits } = await shared.open()
+      return createRuntimeOci({ config, launcher, exits: shareOfExits(exits), logger, nodePath })
+    }
+  }
+  if (type !== runtimeTypeVm) return undefined
+  return async ({ config, logger }) => {
+    const { launcher, exits } = await shared.open()
+    return createRuntimeVm({ config, launcher, exits: shareOfExits(exits), logger })
+  }
+}
+
+interface HostParts {
+  readonly nodePath: string | undefined
+  readonly launcher: Launcher
+  readonly exits: ExitSource
+}
+
+/** What the implementations on this host have in common, opened for the first of them. */
+class SharedParts {
+  readonly #opening: Opening
+  #parts: Promise<HostParts> | undefined
+
+  constructor(opening: Opening) {
+    this.#opening = opening
+  }
+
+  open(): Promise<HostParts> {
+    this.#parts ??= this.#open()
+    return this.#parts
+  }
+
+  async #open(): Promise<HostParts> {
+    const { config, options, logger, clock, closers, lock } = this.#opening
+    const { nodePath, launcherPath } = options
     await ensureOciDirectories(config)
     const exits = await openExitEvents({ directory: config.containerExitsDir, logger, clock })
     closers.push(() => exits.close())
     const launcher = await openLauncher({
       logger,
       heldFd: lock?.fd,
-      ...(options.nodePath === undefined ? {} : { nodePath: options.nodePath }),
-      ...(options.launcherPath === undefined ? {} : { launcherPath: options.launcherPath }),
+      ...(nodePath === undefined ? {} : { nodePath }),
+      ...(launcherPath === undefined ? {} : { launcherPath }),
     })
     closers.push(() => launcher.close())
-    const { nodePath } = options
-    return createRuntimeOci({ config, launcher, exits, logger, nodePath })
+    return { nodePath, launcher, exits }
   }
 }
 

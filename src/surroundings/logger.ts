@@ -6,6 +6,8 @@ export interface Logger {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
+  /** Whether lines of that level are of use to anybody: what would write many for nobody is not asked to. */
+  isLevelEnabled?(level: string): boolean
 }
 
 /** The default: an embedder's output is the embedder's. */
@@ -17,7 +19,7 @@ export const silentLogger: Logger = pino({ level: 'silent' })
  */
 export function containedLogger(logger: Logger): Logger {
   const contained =
-    (level: keyof Logger) =>
+    (level: 'debug' | 'info' | 'warn' | 'error') =>
     (fields: object, message: string): void => {
       try {
         logger[level](fields, message)
@@ -30,5 +32,12 @@ export function containedLogger(logger: Logger): Logger {
     info: contained('info'),
     warn: contained('warn'),
     error: contained('error'),
+    isLevelEnabled: (level) => {
+      try {
+        return logger.isLevelEnabled?.(level) === true
+      } catch {
+        return false
+      }
+    },
   }
 }

@@ -123,6 +123,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       ...nouns,
       ...surroundings,
       'bundle/bundle.ts',
+      'container-log/',
       'files.ts',
       'config/',
       'impl/',

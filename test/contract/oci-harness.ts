@@ -56,13 +56,13 @@ export function openOciHarness(handler: keyof typeof programs): ContractHarness 
   }
 }
 
-function kill(pid: number): void {
+export function kill(pid: number): void {
   const identity = readIdentitySync(pid)
   if (identity !== undefined) killProcess(identity, SIGKILL)
 }
 
 /** Read from the runtime's own state and from /proc: never from what the library says. */
-function worldOf(runtimeRoot: string, id: string): WorldState {
+export function worldOf(runtimeRoot: string, id: string): WorldState {
   const pid = initPid(runtimeRoot, id)
   if (pid === undefined) return 'absent'
   const identity = readIdentitySync(pid)
@@ -95,7 +95,7 @@ interface Freezer {
   isFrozen(): boolean
 }
 
-function freezerOf(pid: number): Freezer {
+export function freezerOf(pid: number): Freezer {
   const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')
   const path = lines.find((line) => line.includes(':freezer:'))?.split(':')[2]
   if (path !== undefined) {
@@ -112,7 +112,7 @@ function freezerOf(pid: number): Freezer {
   }
 }
 
-function catches(pid: number, signal: number): boolean {
+export function catches(pid: number, signal: number): boolean {
   const [, mask = '0'] = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
 }

@@ -5,6 +5,7 @@
  * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
  */
 import { mkdir, rm, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { OciError, errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import type { Launcher } from '../launcher/launcher.ts'
@@ -50,6 +51,11 @@ export class ExecHome {
     return this.#fifos.splice(-count)
   }
 
+  /** One at a place of the caller's choice, where none may be. Throws ERR_IO, and what the launcher throws. */
+  async makeFifoAt(path: string): Promise<void> {
+    await this.#mkfifo([path])
+  }
+
   /** Removes everything. Nothing of it may be in use. */
   async close(): Promise<void> {
     const directory = await this.#directory?.catch(() => undefined)
@@ -74,15 +80,18 @@ export class ExecHome {
   async #makeFifos(): Promise<void> {
     const directory = await this.#open()
     const paths = Array.from({ length: fifoBatch }, () => `${directory}/${this.#nextName()}`)
+    await this.#mkfifo(paths)
+    this.#fifos.push(...paths)
+  }
+
+  async #mkfifo(paths: readonly string[]): Promise<void> {
     const { launcher, env } = this.#options
     const argv = ['mkfifo', '-m', '600', ...paths] as const
     const result = await launcher.run({ argv: [...argv], env, timeoutMs: mkfifoTimeoutMs })
-    if (result.exitCode === 0) {
-      this.#fifos.push(...paths)
-      return
-    }
+    if (result.exitCode === 0) return
     // Some may have been made before the disk was full.
     await Promise.all(paths.map(unlinkIfThere))
+    const directory = dirname(paths[0] ?? '/')
     const { exitCode, signal, timedOut, stderrTail, notStarted } = result
     const reason = notStarted?.errno ?? (stderrTail.trim() || `exit code ${exitCode}`)
     throw new OciError('ERR_IO', `mkfifo in ${directory} failed: ${reason}`, {

@@ -39,7 +39,7 @@ export async function execSync(
   hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
   const { timeoutMs, outputMaxBytes = execOutputDefaultMaxBytes } = request
-  checkLimits(request)
+  checkExecLimits(request)
   throwIfAborted(signal)
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
@@ -120,7 +120,8 @@ function resultOf(
   return { exitCode: exit.exit.code, ...output, timedOut: false, truncated, drained }
 }
 
-function checkLimits({ timeoutMs, outputMaxBytes, drainMs }: ExecSyncRequest): void {
+/** Throws ERR_INVALID_ARGUMENT with the field. */
+export function checkExecLimits({ timeoutMs, outputMaxBytes, drainMs }: ExecSyncRequest): void {
   const limits = { timeoutMs, outputMaxBytes, drainMs }
   for (const [field, value] of Object.entries(limits)) {
     const least = field === 'timeoutMs' ? 1 : 0

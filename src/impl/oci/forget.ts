@@ -5,7 +5,7 @@ import { ioError } from '../../files.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { removeMadeFiles } from './leftovers.ts'
 import { killAndWait, processEnds } from './monitor.ts'
-import { runRuntime } from './runtime-command.ts'
+import { runRuntime, type RuntimePlace, type RuntimeWorld } from './runtime-command.ts'
 import type { OciWorld, Place } from './world.ts'
 
 /** A monitor ends right after the exit file, unless an attach client that does not read holds it up. */
@@ -27,8 +27,8 @@ const runtimeFaults: ReadonlySet<ErrorCode> = new Set([
  * decide: one that could not delete would not have created either, and a failed create must not stay for ever.
  */
 export async function deleteFromRuntime(
-  world: OciWorld,
-  place: Place,
+  world: RuntimeWorld & Pick<OciWorld, 'logger'>,
+  place: RuntimePlace,
   flags: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
@@ -47,7 +47,7 @@ export async function deleteFromRuntime(
 }
 
 /** Whether anything in the runtime's root bears the id. Most keep a directory of that name, gVisor files beginning with it. */
-async function keepsAnything({ container: { id }, runtimeRoot }: Place): Promise<boolean> {
+export async function keepsAnything({ container: { id }, runtimeRoot }: RuntimePlace): Promise<boolean> {
   try {
     const entries = await readdir(runtimeRoot, { withFileTypes: true })
     return entries.some((entry) => entry.name === id || (!entry.isDirectory() && entry.name.includes(id)))

@@ -48,7 +48,10 @@ export function parseRuntimeState(text: string, containerId: string): z.infer<ty
 }
 
 /** Read from the freezer, without asking the runtime. Undefined where that cannot be read: then the runtime's word counts. */
-export async function isFrozen(world: OciWorld, { pid }: ProcessIdentity): Promise<boolean | undefined> {
+export async function isFrozen(
+  world: Pick<OciWorld, 'cgroupMounts'>,
+  { pid }: ProcessIdentity,
+): Promise<boolean | undefined> {
   const found = controllerDirectory(await world.cgroupMounts(), await readCgroupPaths(pid), 'freezer')
   if (found === undefined) return undefined
   if (found.version === 1) {

@@ -11,7 +11,7 @@ import type { Container } from '../../container.ts'
 import { OciError, errnoOf, toOciError, type ErrorCode } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import { whenAborted, within } from '../launcher/deadlines.ts'
-import type { CommandResult } from '../launcher/launcher.ts'
+import type { CommandResult, Launcher } from '../launcher/launcher.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { assertPort, portRefusedCode, type PortForwardRequest } from '../streams-port.ts'
@@ -40,7 +40,9 @@ const sessionMaxMs = 2 ** 31 - 1
 
 const operation = 'portForward'
 
-type ForwardWorld = Pick<OciWorld, 'config' | 'launcher' | 'environment' | 'programs'>
+type ForwardWorld = Pick<OciWorld, 'config' | 'environment' | 'programs'> & {
+  readonly launcher: Pick<Launcher, 'run'>
+}
 
 interface Scope {
   readonly world: ForwardWorld

@@ -66,7 +66,7 @@ export async function preflight(
  * conmon appends to whatever is there and renames a new file over it when the log is reopened or full: neither must
  * happen to a device, a FIFO (its open would wait for a reader) or the target of a link.
  */
-async function checkLogPath(container: Container): Promise<boolean> {
+export async function checkLogPath(container: Container): Promise<boolean> {
   const { logPath } = container
   const wrong = (rule: string) =>
     refusal(container, 'ERR_INVALID_ARGUMENT', `log path ${logPath} ${rule}`, 'logPath')
@@ -83,7 +83,10 @@ async function checkLogPath(container: Container): Promise<boolean> {
  * The runtime runs the bundle's config.json, whatever `setSpec` was given: that one serves our own decisions, and we never
  * write the file. So it has to be there in either case.
  */
-async function checkBundle(container: Container, { paths }: Place): Promise<OciSpec> {
+export async function checkBundle(
+  container: Container,
+  { paths }: { readonly paths: Pick<Place['paths'], 'configFile'> },
+): Promise<OciSpec> {
   const spec = await readBundleSpec(container)
   const config = await statOrAbsent(paths.configFile, lstat)
   if (config?.isFile() !== true || config.size > bundleConfigMaxBytes) {

@@ -6,8 +6,14 @@
 import { basename } from 'node:path'
 import { OciError, type ErrorCode, type FailedCommand, type OciErrorDetails } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
-import type { CommandResult, NotStarted } from '../launcher/launcher.ts'
+import type { CommandResult, Launcher, NotStarted } from '../launcher/launcher.ts'
 import { runtimePath, type OciWorld, type Place } from './world.ts'
+
+/** What running a runtime takes. */
+export type RuntimeWorld = Pick<OciWorld, 'config' | 'programs'> & {
+  readonly launcher: Pick<Launcher, 'run'>
+}
+export type RuntimePlace = Pick<Place, 'container' | 'handler' | 'handlerName' | 'runtimeRoot' | 'env'>
 
 export interface RuntimeVerb {
   readonly verb: 'start' | 'pause' | 'resume' | 'update' | 'state' | 'kill' | 'delete'
@@ -56,8 +62,8 @@ export function runtimeArguments(
  * they are not known, ERR_RUNTIME_NOT_FOUND, ERR_TIMEOUT, and what the launcher throws.
  */
 export async function runRuntime(
-  world: OciWorld,
-  place: Place,
+  world: RuntimeWorld,
+  place: RuntimePlace,
   verb: RuntimeVerb,
   signal: AbortSignal,
 ): Promise<string> {

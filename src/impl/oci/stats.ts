@@ -15,8 +15,9 @@ import { cgroupStatsV1, filesOfV1 } from './cgroup-stats-v1.ts'
 import { cgroupStatsV2, filesOfV2, parsePressure } from './cgroup-stats-v2.ts'
 import { type CgroupMount, type CgroupPaths, controllerDirectory } from './cgroups.ts'
 import { readKernelFile } from './kernel-file.ts'
-import { readNetworkBytes } from './network-bytes.ts'
+import { readNetworkBytes, type NetworkBytes } from './network-bytes.ts'
 import { readProcessIo } from './process-io.ts'
+import type { Sampling } from './sampling.ts'
 import { throwIfAborted } from './waiting.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
@@ -42,16 +43,32 @@ export async function stats(
 
 async function sample(world: OciWorld, container: Container): Promise<ContainerStats> {
   const { cgroupPaths, init } = await whereToLook(world, container)
-  const { counters, psi, isThere, atNano } = await readGroup(await world.cgroupMounts(), cgroupPaths)
-  const { cpuNano, memTotalBytes, inactiveFileBytes = 0, throttling, oomKills, pids, block } = counters
-  if (cpuNano === undefined) throw noCpuTime(container, isThere)
+  const group = await readGroup(await world.cgroupMounts(), cgroupPaths)
   const network = init === undefined ? undefined : await readNetworkBytes(init)
+  return composeStats(world.sampling, container, { ...group, network, init })
+}
+
+/** What was read of a container, wherever it was read. */
+export interface StatsReading extends Group {
+  readonly network: NetworkBytes | undefined
+  readonly init: ProcessIdentity | undefined
+}
+
+/** A sample from a reading. ERR_UNSUPPORTED where nobody counts CPU time. */
+export function composeStats(
+  sampling: Sampling,
+  container: Container,
+  reading: StatsReading,
+): ContainerStats {
+  const { counters, psi, network, init, atNano } = reading
+  const { cpuNano, memTotalBytes, inactiveFileBytes = 0, throttling, oomKills, pids, block } = counters
+  if (cpuNano === undefined) throw noCpuTime(container, reading.isThere)
   const memUsage = memTotalBytes === undefined ? undefined : Math.max(0, memTotalBytes - inactiveFileBytes)
   const memLimit = Math.min(counters.memLimitBytes ?? Infinity, totalmem())
-  const reading = { cpuNano, atNano, ageNano: () => ageOf(init) }
+  const cpuReading = { cpuNano, atNano, ageNano: () => ageOf(init) }
   return {
     container: container.id,
-    cpu: world.sampling.cpuPercent(container.id, reading),
+    cpu: sampling.cpuPercent(container.id, cpuReading),
     cpuNano,
     systemNano: BigInt(Date.now()) * nanosPerMs,
     memUsage,

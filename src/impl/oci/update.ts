@@ -29,14 +29,19 @@ import {
 import { runRuntime } from './runtime-command.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
 
-/** One update under way. */
-interface Work {
-  readonly world: OciWorld
-  readonly place: Place
+/** How limits are changed in the cgroups of a container on this host. */
+export interface LimitChange {
+  readonly world: Pick<OciWorld, 'cgroupMounts' | 'logger'>
+  readonly container: Container
   readonly cgroupPaths: CgroupPaths
+  /** Has the runtime set limits, none of which is left out silently. Its refusal is ERR_RUNTIME_FAILED. */
+  readonly setLimits: (limits: Limits) => Promise<void>
+}
+
+/** One update under way. */
+interface Work extends LimitChange {
   readonly wanted: Limits
   readonly before: LimitFiles
-  readonly signal: AbortSignal
 }
 
 /**
@@ -54,12 +59,19 @@ export async function update(
   const requested = requestedLimits(resources)
   const place = await placeOf(world, container)
   const cgroupPaths = await cgroupsOfLiving(world, place, options)
+  const setLimits = (limits: Limits) => runUpdate(world, place, limits, options.signal)
+  await changeLimits({ world, container, cgroupPaths, setLimits }, requested)
+}
+
+/** All or nothing, and seen to be done. Throws like {@link update}. */
+export async function changeLimits(change: LimitChange, requested: Limits): Promise<void> {
+  const { world, cgroupPaths } = change
   if (isEmpty(requested)) return
   await checkOnline('cpu.cpus', requested.cpus, '/sys/devices/system/cpu/online')
   await checkOnline('cpu.mems', requested.mems, '/sys/devices/system/node/online')
   const before = await readLimits(await world.cgroupMounts(), cgroupPaths)
   const wanted = withWhatStays(requested, before.limits)
-  const work: Work = { world, place, cgroupPaths, wanted, before, signal: options.signal }
+  const work: Work = { ...change, wanted, before }
   await refuseBelowUse(work)
   try {
     await apply(work)
@@ -125,12 +137,12 @@ function belowUse(limitBytes: number, inUseBytes: number): OciError {
 async function apply(work: Work): Promise<void> {
   const { wanted, world, cgroupPaths } = work
   try {
-    await runUpdate(work, wanted)
+    await setIfAny(work, wanted)
   } catch (error) {
     const { cpuQuotaUs, pidsMax, ...rest } = wanted
     const quotaGoes = cpuQuotaUs === unlimited
     if (!isRuntimeFailure(error) || (!quotaGoes && pidsMax !== unlimited)) throw error
-    await runUpdate(work, {
+    await setIfAny(work, {
       ...rest,
       ...(quotaGoes || cpuQuotaUs === undefined ? {} : { cpuQuotaUs }),
       ...(pidsMax === undefined ? {} : { pidsMax: pidsMax === unlimited ? pidsOfKernelMax : pidsMax }),
@@ -139,9 +151,12 @@ async function apply(work: Work): Promise<void> {
   }
 }
 
+async function setIfAny({ setLimits }: Work, limits: Limits): Promise<void> {
+  if (!isEmpty(limits)) await setLimits(limits)
+}
+
 /** By a file: crun cannot read its standard input when that is a socket. */
-async function runUpdate({ world, place, signal }: Work, limits: Limits): Promise<void> {
-  if (isEmpty(limits)) return
+async function runUpdate(world: OciWorld, place: Place, limits: Limits, signal: AbortSignal): Promise<void> {
   const file = `${place.container.dir}/runtime-oci-update.json`
   try {
     await writeTextFile(file, JSON.stringify(toResources(limits)), { sync: false })
@@ -151,11 +166,11 @@ async function runUpdate({ world, place, signal }: Work, limits: Limits): Promis
   }
 }
 
-async function verify({ world, place, cgroupPaths, wanted }: Work): Promise<void> {
+async function verify({ world, container, cgroupPaths, wanted }: Work): Promise<void> {
   const { limits } = await readLimits(await world.cgroupMounts(), cgroupPaths)
   const wrong = differences(wanted, limits)
   if (wrong.length === 0) return
-  const { id: containerId } = place.container
+  const { id: containerId } = container
   const message = `the runtime reported success for the update of container ${containerId}, but ${wrong.join(', ')}`
   throw new OciError('ERR_RUNTIME_FAILED', message, { containerId, operation: 'update' })
 }
@@ -203,17 +218,17 @@ function numbersOf(list: string): string {
 }
 
 /** A refusal is decided by looking: a limit below what is in use is the caller's mistake, whatever the runtime calls it. */
-async function explained({ world, cgroupPaths, wanted, place }: Work, error: unknown): Promise<unknown> {
+async function explained({ world, cgroupPaths, wanted, container }: Work, error: unknown): Promise<unknown> {
   const { memoryLimitBytes } = wanted
   if (!isRuntimeFailure(error)) return asOciError(error)
   if (memoryLimitBytes === undefined || memoryLimitBytes === unlimited) return error
   const inUse = await readMemoryInUse(await world.cgroupMounts(), cgroupPaths).catch((second: unknown) => {
-    world.logger.debug({ containerId: place.container.id, err: second }, 'memory in use cannot be read')
+    world.logger.debug({ containerId: container.id, err: second }, 'memory in use cannot be read')
     return undefined
   })
   if (inUse === undefined || memoryLimitBytes >= inUse.totalBytes) return error
   const { message, field } = belowUse(memoryLimitBytes, inUse.totalBytes)
-  const containerId = place.container.id
+  const containerId = container.id
   const { operation, command } = error
   return new OciError('ERR_INVALID_ARGUMENT', message, {
     containerId,
@@ -232,8 +247,8 @@ function asOciError(error: unknown): OciError {
   return isOciError(error) ? error : ioError('change', 'the limits of a container', error)
 }
 
-async function putBack({ world, place, before }: Work): Promise<void> {
-  const { id: containerId } = place.container
+async function putBack({ world, container, before }: Work): Promise<void> {
+  const { id: containerId } = container
   try {
     const files = await restoreLimits(before)
     if (files.length === 0) return

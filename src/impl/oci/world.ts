@@ -90,7 +90,10 @@ function handlerOf(world: OciWorld, name: string): RuntimeHandler {
 }
 
 /** Absolute path of the runtime. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
-export async function runtimePath(world: OciWorld, { handler, handlerName, env }: Place): Promise<string> {
+export async function runtimePath(
+  world: Pick<OciWorld, 'programs'>,
+  { handler, handlerName, env }: Pick<Place, 'handler' | 'handlerName' | 'env'>,
+): Promise<string> {
   return handler.runtimePath ?? (await lookUp(world, handlerName, 'runtimePath', env))
 }
 
@@ -100,7 +103,7 @@ export async function monitorPath(world: OciWorld, { handler, env }: Place): Pro
 }
 
 async function lookUp(
-  world: OciWorld,
+  world: Pick<OciWorld, 'programs'>,
   name: string,
   setting: keyof RuntimeHandler,
   { PATH: path = defaultPath }: Readonly<Record<string, string>>,

@@ -1,0 +1,119 @@
+/**
+ * Takes up a container that this process does not hold: after a restart, its shim and it have gone on. What it wrote
+ * meanwhile waits in the FIFOs; how it ended, if it has, the shim knows.
+ */
+import { readTextFile } from '../../files.ts'
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import { readProcessStat } from '../process-identity.ts'
+import type { ProcessIdentity } from '../runtime-impl.ts'
+import { streamControl, streamsSpec } from './container-streams.ts'
+import { Task as TaskService, type StateResponse } from './messages/generated/task_pb.ts'
+import { nanosOf } from './messages/instant.ts'
+import type { VmNotes } from './notes.ts'
+import type { Shim } from './shim/connection.ts'
+import { socketOfAnswer } from './shim/shim-command.ts'
+import { reopenShimLog } from './shim/start-shim.ts'
+import { resumeContainerStreams } from './streams/container-streams.ts'
+import type { ContainerStreams } from './streams/streams.ts'
+import { heldTask, holdTask, type Task } from './task.ts'
+import { placeOf, type VmPlace, type VmWorld } from './world.ts'
+
+const answerMs = 10_000
+const addressMaxBytes = 4096
+const nanosPerMs = 1_000_000n
+const statusStopped = 3
+
+/**
+ * The container as it is held, taken up if it is not yet. ERR_UNKNOWN_TO_RUNTIME when no shim has it, ERR_MONITOR_LOST
+ * when its shim is dead, ERR_TIMEOUT when that does not answer.
+ */
+export function taskOf(world: VmWorld, container: Container, signal?: AbortSignal): Promise<Task> {
+  if (world.tasks.has(container.id)) return heldTask(world, container)
+  const adopting = adopt(world, container, signal)
+  world.tasks.set(container.id, adopting)
+  adopting.catch(() => {
+    if (world.tasks.get(container.id) === adopting) world.tasks.delete(container.id)
+  })
+  return adopting
+}
+
+async function adopt(world: VmWorld, container: Container, signal: AbortSignal | undefined): Promise<Task> {
+  const place = await placeOf(world, container)
+  const notes = await world.notebook.read(container, place.paths.notesFile)
+  const socketPath = notes?.socketPath ?? (await readAddress(place))
+  if (socketPath === undefined) {
+    const message = `container ${container.id} has no shim`
+    throw new OciError('ERR_UNKNOWN_TO_RUNTIME', message, { containerId: container.id })
+  }
+  const shim = await joinAgain(world, container, socketPath, signal)
+  try {
+    const request = { id: container.id }
+    const state = await shim.call(TaskService.method.state, request, { timeoutMs: answerMs, signal })
+    return await hold(world, place, { shim, state, notes })
+  } catch (error) {
+    world.shims.leave(socketPath, container.id)
+    throw error
+  }
+}
+
+async function joinAgain(
+  world: VmWorld,
+  { id: containerId }: Container,
+  socketPath: string,
+  signal: AbortSignal | undefined,
+): Promise<Shim> {
+  try {
+    return await world.shims.join(socketPath, { containerId, timeoutMs: answerMs, signal })
+  } catch (error) {
+    if (!isOciError(error) || error.code !== 'ERR_MONITOR_FAILED') throw error
+    const message = `the shim of container ${containerId} is gone: ${error.message}`
+    throw new OciError('ERR_MONITOR_LOST', message, { containerId, file: socketPath, cause: error })
+  }
+}
+
+interface Found {
+  readonly shim: Shim
+  readonly state: StateResponse
+  readonly notes: VmNotes | undefined
+}
+
+async function hold(world: VmWorld, place: VmPlace, { shim, state, notes }: Found): Promise<Task> {
+  const { container } = place
+  world.ours.add(container)
+  const init = notes?.init ?? (await identityOf(state.pid))
+  if (state.status === statusStopped) {
+    // Nobody writes into its FIFOs any more, so no end would ever be read from them.
+    await world.exits.report(
+      container.id,
+      state.exitStatus,
+      nanosOf(state.exitedAt) ?? BigInt(Date.now()) * nanosPerMs,
+    )
+    return holdTask(world, { container, shim, streams: undefined, init })
+  }
+  await reopenShimLog(world, place)
+  const streams = await resume(world, place, shim)
+  return holdTask(world, { container, shim, streams, init })
+}
+
+/** A container whose output cannot be had any more is still to be supervised. */
+async function resume(world: VmWorld, place: VmPlace, shim: Shim): Promise<ContainerStreams | undefined> {
+  try {
+    const control = streamControl(place.container, () => shim)
+    return await resumeContainerStreams({ logger: world.logger }, streamsSpec(world, place), control)
+  } catch (err) {
+    world.logger.error({ containerId: place.container.id, err }, 'the output of a container is lost')
+    return undefined
+  }
+}
+
+async function identityOf(pid: number): Promise<ProcessIdentity> {
+  return { pid, startTicks: (await readProcessStat(pid))?.startTicks ?? '0' }
+}
+
+/** As the shim notes it in the bundle, where our own notes are lost. */
+async function readAddress({ paths }: VmPlace): Promise<string | undefined> {
+  const options = { maxBytes: addressMaxBytes, code: 'ERR_STATE_CORRUPT' } as const
+  const text = await readTextFile(paths.addressFile, options)
+  return text === undefined ? undefined : socketOfAnswer(text)
+}

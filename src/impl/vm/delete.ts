@@ -1,0 +1,61 @@
+/** Delete: removes a stopped container from its shim, ends the shim, and removes everything that was made for it but its log. */
+import type { Container } from '../../container.ts'
+import { isOciError } from '../../errors/index.ts'
+import type { EffectOptions } from '../runtime-impl.ts'
+import { taskOf } from './adopt.ts'
+import { cleanUp } from './clean-up.ts'
+import { deleteBelow, forget } from './forget.ts'
+import { Task } from './messages/generated/task_pb.ts'
+import type { Shim } from './shim/connection.ts'
+import { killLostShims, shutDown } from './shim/end-shim.ts'
+import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
+import { placeOf, type VmPlace, type VmWorld } from './world.ts'
+
+const deleteMs = 60_000
+
+export async function deleteContainer(
+  world: VmWorld,
+  container: Container,
+  options: EffectOptions,
+): Promise<void> {
+  // Refused at create: whatever bears this id is somebody else's.
+  if (world.untouched.delete(container.id)) return
+  if (world.unclean.has(container)) {
+    await cleanUp(world, container, options)
+    return
+  }
+  const { signal } = options
+  const place = await placeOf(world, container)
+  const notes = await world.notebook.read(container, place.paths.notesFile)
+  // Never created, or cleaned up.
+  if (notes === undefined && !world.tasks.has(container.id) && !world.ours.has(container)) return
+  const shim = await shimOf(world, place, signal)
+  if (shim === undefined) {
+    await killLostShims(world, place, notes, signal)
+    await deleteBelow(world, place, notes, signal)
+  } else {
+    await shutDown(world, place, shim, { sharesShim: notes?.sharesShim === true, signal })
+  }
+  await forget(world, place)
+}
+
+/** Once the container is deleted in it. Undefined when the shim is gone, which has to be put in order otherwise. */
+async function shimOf(
+  world: VmWorld,
+  { container }: VmPlace,
+  signal: AbortSignal,
+): Promise<Shim | undefined> {
+  try {
+    const task = await taskOf(world, container, signal)
+    try {
+      await task.shim.call(Task.method.delete, { id: container.id }, { timeoutMs: deleteMs, signal })
+    } catch (error) {
+      if (!isRpcError(error, rpcStatus.notFound)) throw error
+    }
+    return task.shim
+  } catch (error) {
+    if (isOciError(error) && ['ERR_MONITOR_LOST', 'ERR_UNKNOWN_TO_RUNTIME'].includes(error.code))
+      return undefined
+    throw error
+  }
+}

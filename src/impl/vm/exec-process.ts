@@ -1,0 +1,242 @@
+/**
+ * One command in a container, from its process spec to its exit: asked of the shim, started, waited for, and deleted in
+ * the shim once its output was read. A shim that is told to delete earlier cuts the output off.
+ */
+import { readBundleSpec } from '../../bundle/bundle.ts'
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import type { ExecCommand, ExecExit } from '../exec-port.ts'
+import type { TerminalSize } from '../terminal-size.ts'
+import { rootfsPath } from '../oci/exec-arguments.ts'
+import { checkExecCommand, execProcess } from '../oci/exec-spec.ts'
+import { execUser } from '../oci/exec-user.ts'
+import { notRun } from '../oci/exec-errors.ts'
+import { taskOf } from './adopt.ts'
+import { makeExecId } from './exec-id.ts'
+import { packSpecType } from './messages/any.ts'
+import { Task } from './messages/generated/task_pb.ts'
+import type { Shim } from './shim/connection.ts'
+import { makeExecStreams } from './streams/exec-streams.ts'
+import type { ExecPipes, ExecStreams } from './streams/streams.ts'
+import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
+import type { VmWorld } from './world.ts'
+
+export interface WantedStreams {
+  readonly terminal: boolean
+  readonly size?: TerminalSize | undefined
+  readonly stdin: boolean
+  readonly stdout: boolean
+  readonly stderr: boolean
+}
+
+/** A command that runs. */
+export interface VmExec {
+  readonly id: string
+  readonly pid: number
+  readonly pipes: ExecPipes
+  /** Settles when it has ended, read or unread; never rejects. */
+  readonly exited: Promise<ExecExit>
+  /** Nobody has a use for it any more, its output included: removes it from the shim. Never rejects. */
+  finish(quietMs: number): Promise<void>
+  /** Nobody is at our end any more, it goes on. */
+  discard(): void
+  /** False when it has ended already. */
+  kill(signal: number): Promise<boolean>
+  resize(size: TerminalSize): Promise<void>
+}
+
+export interface ExecFailure {
+  readonly containerId: string
+  readonly operation: 'execSync' | 'startExec'
+  readonly argv: readonly string[]
+}
+
+const callMs = 10_000
+const startMs = 120_000
+
+export async function runExec(
+  world: VmWorld,
+  container: Container,
+  command: ExecCommand,
+  wanted: WantedStreams,
+  operation: ExecFailure['operation'],
+): Promise<VmExec> {
+  checkExecCommand(command)
+  const spec = await processSpec(container, command, wanted)
+  const { shim } = await taskOf(world, container)
+  const id = makeExecId()
+  const streams = await makeExecStreams(
+    { logger: world.logger, fifos: world.fifos },
+    { ...wanted, containerId: container.id, directory: await world.fifos.makeDirectory() },
+    { closeStdin: () => closeStdin(shim, container.id, id) },
+  )
+  try {
+    const pid = await startIn(world, shim, { container, id, spec, streams, wanted })
+    return new RunningExec({ world, shim, containerId: container.id, id, pid, streams, wanted })
+  } catch (error) {
+    await streams.close()
+    const failed = { containerId: container.id, operation, argv: command.argv, monitorArgv: [] } as const
+    throw isRpcError(error, rpcStatus.unknown, rpcStatus.notFound) ? notRun(error.message, failed) : error
+  }
+}
+
+async function processSpec(
+  container: Container,
+  command: ExecCommand,
+  { terminal, size }: WantedStreams,
+): Promise<object> {
+  const spec = await readBundleSpec(container)
+  const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
+  const user = await execUser(command, own.user, rootfsPath(container.bundlePath, spec.root?.path))
+  return execProcess(own, command, user, terminal ? { size } : undefined)
+}
+
+interface Starting {
+  readonly container: Container
+  readonly id: string
+  readonly spec: object
+  readonly streams: ExecStreams
+  readonly wanted: WantedStreams
+}
+
+async function startIn(
+  world: VmWorld,
+  shim: Shim,
+  { container, id: execId, spec, streams, wanted }: Starting,
+): Promise<number> {
+  const process = { id: container.id, execId }
+  const request = {
+    ...process,
+    terminal: wanted.terminal,
+    ...streams.paths,
+    spec: { $typeName: 'google.protobuf.Any' as const, ...packSpecType('Process', spec) },
+  }
+  await shim.call(Task.method.exec, request, { timeoutMs: callMs })
+  try {
+    streams.starting()
+    const { pid } = await shim.call(Task.method.start, process, { timeoutMs: startMs })
+    if (wanted.terminal && wanted.size !== undefined) await resizeTo(shim, process, wanted.size)
+    return pid
+  } catch (error) {
+    await removeExec(world, shim, process)
+    throw error
+  }
+}
+
+async function resizeTo(
+  shim: Shim,
+  process: { readonly id: string; readonly execId: string },
+  { width, height }: TerminalSize,
+): Promise<void> {
+  await shim.call(Task.method.resizePty, { ...process, width, height }, { timeoutMs: callMs })
+}
+
+/** What a failed or ended command leaves in the shim is forgotten with the container at the latest. */
+async function removeExec(
+  world: VmWorld,
+  shim: Shim,
+  process: { readonly id: string; readonly execId: string },
+): Promise<void> {
+  try {
+    await shim.call(Task.method.delete, process, { timeoutMs: callMs })
+  } catch (err) {
+    world.logger.debug({ containerId: process.id, execId: process.execId, err }, 'a shim keeps a command')
+  }
+}
+
+async function closeStdin(shim: Shim, id: string, execId: string): Promise<void> {
+  try {
+    await shim.call(Task.method.closeIO, { id, execId, stdin: true }, { timeoutMs: callMs })
+  } catch (error) {
+    // It has ended.
+    if (!isOciError(error) || !['ERR_NOT_RUNNING', 'ERR_UNKNOWN_TO_RUNTIME'].includes(error.code)) throw error
+  }
+}
+
+interface Running {
+  readonly world: VmWorld
+  readonly shim: Shim
+  readonly containerId: string
+  readonly id: string
+  readonly pid: number
+  readonly streams: ExecStreams
+  readonly wanted: WantedStreams
+}
+
+class RunningExec implements VmExec {
+  readonly id: string
+  readonly pid: number
+  readonly pipes: ExecPipes
+  readonly exited: Promise<ExecExit>
+  readonly #running: Running
+  #isOver = false
+
+  constructor(running: Running) {
+    this.#running = running
+    this.id = running.id
+    this.pid = running.pid
+    this.pipes = running.streams.started()
+    // Without a listener a command that does not read its stdin would end the embedder's process.
+    this.pipes.stdin?.on('error', () => undefined)
+    this.exited = this.#waitForEnd()
+  }
+
+  async finish(quietMs: number): Promise<void> {
+    const { stdout, stderr } = this.pipes
+    await this.#running.streams.exited(quietMs)
+    await Promise.all([stdout, stderr].map((stream) => closed(stream)))
+    await removeExec(this.#running.world, this.#running.shim, this.#process())
+  }
+
+  discard(): void {
+    this.#running.streams.discard()
+  }
+
+  async kill(signal: number): Promise<boolean> {
+    if (this.#isOver) return false
+    try {
+      const request = { ...this.#process(), signal }
+      await this.#running.shim.call(Task.method.kill, request, { timeoutMs: callMs })
+      return true
+    } catch (error) {
+      if (isOciError(error) && ['ERR_NOT_RUNNING', 'ERR_UNKNOWN_TO_RUNTIME'].includes(error.code))
+        return false
+      throw error
+    }
+  }
+
+  async resize(size: TerminalSize): Promise<void> {
+    if (!this.#running.wanted.terminal) {
+      const { containerId } = this.#running
+      const details = { containerId, operation: 'startExec', field: 'tty' }
+      throw new OciError('ERR_UNSUPPORTED', 'the command has no terminal', details)
+    }
+    await resizeTo(this.#running.shim, this.#process(), size)
+  }
+
+  #process(): { readonly id: string; readonly execId: string } {
+    return { id: this.#running.containerId, execId: this.id }
+  }
+
+  async #waitForEnd(): Promise<ExecExit> {
+    const { shim, world, containerId } = this.#running
+    for (;;) {
+      try {
+        const { exitStatus: code } = await shim.call(Task.method.wait, this.#process())
+        this.#isOver = true
+        return { kind: 'code', code }
+      } catch (error) {
+        const isLost = isOciError(error) && error.code === 'ERR_MONITOR_LOST'
+        if (isLost && (await shim.restored())) continue
+        if (!isLost) world.logger.warn({ containerId, err: error }, 'a shim refuses to wait for a command')
+        this.#isOver = true
+        return { kind: 'unknown', why: 'monitor-lost' }
+      }
+    }
+  }
+}
+
+async function closed(stream: ExecPipes['stdout']): Promise<void> {
+  if (stream === undefined || stream.closed) return
+  await new Promise<void>((resolve) => stream.once('close', resolve))
+}

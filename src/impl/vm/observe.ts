@@ -1,0 +1,85 @@
+/** Observe: what the shim says of a container, and what the freezer says where the container's pid is one of this host. */
+import { lstat } from 'node:fs/promises'
+import type { Container } from '../../container.ts'
+import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
+import { isFrozen as isFrozenOnHost } from '../oci/observe.ts'
+import { observeProcess, readIdentity } from '../process-identity.ts'
+import type { EffectOptions, Observation, ProcessIdentity } from '../runtime-impl.ts'
+import { taskOf } from './adopt.ts'
+import { Task } from './messages/generated/task_pb.ts'
+import { belowShim, placeOf, type VmWorld } from './world.ts'
+
+const stateMs = 30_000
+
+const statuses: ReadonlyMap<number, Observation['status']> = new Map([
+  [1, 'created'],
+  [2, 'running'],
+  [3, 'stopped'],
+  [4, 'paused'],
+  // About to be.
+  [5, 'running'],
+])
+
+/** Invariant: `absent` is only what a shim itself says, or what there is no trace of. Everything else that goes wrong is an error. */
+export async function observe(
+  world: VmWorld,
+  container: Container,
+  { signal, timeoutMs = stateMs }: EffectOptions,
+): Promise<Observation> {
+  try {
+    const { shim } = await taskOf(world, container, signal)
+    const { status: number, pid } = await shim.call(
+      Task.method.state,
+      { id: container.id },
+      { timeoutMs, signal },
+    )
+    const status = statuses.get(number)
+    if (status === undefined) throw unknownStatus(container.id, number)
+    const init = status === 'stopped' || pid <= 1 ? undefined : await readIdentity(pid)
+    if (init === undefined) return { status: 'stopped', init }
+    const isPaused = status === 'running' && (await isFrozen(world, container, init)) === true
+    return { status: isPaused ? 'paused' : status, init }
+  } catch (error) {
+    if (!isOciError(error)) throw error
+    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') return { status: 'absent', init: undefined }
+    if (error.code === 'ERR_MONITOR_LOST') return observeWithoutShim(world, container)
+    throw error
+  }
+}
+
+/** Its process is known; nobody can say more of it than whether it lives. */
+async function observeWithoutShim(world: VmWorld, container: Container): Promise<Observation> {
+  const place = await placeOf(world, container)
+  const init = (await world.notebook.read(container, place.paths.notesFile))?.init
+  if (init !== undefined && (await observeProcess(init)) === 'alive') {
+    const isPaused = (await isFrozen(world, container, init)) === true
+    return { status: isPaused ? 'paused' : 'running', init }
+  }
+  return { status: (await isThere(place.paths.runtimeState)) ? 'stopped' : 'absent', init: undefined }
+}
+
+/** Read from the freezer. Undefined where the process is not the container's own: a machine is paused otherwise. */
+export async function isFrozen(
+  world: VmWorld,
+  container: Container,
+  init: ProcessIdentity,
+): Promise<boolean | undefined> {
+  if ((await belowShim(world, await placeOf(world, container))) === undefined) return undefined
+  return isFrozenOnHost(world, init)
+}
+
+function unknownStatus(containerId: string, status: number): OciError {
+  const message = `the shim says that container ${containerId} has status ${status}; it must be 1 to 5`
+  return new OciError('ERR_RUNTIME_FAILED', message, { containerId })
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path)
+    return true
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw ioError('examine', path, error)
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * Pause and resume, by the shim.
+ *
+ * Shims refuse what is so already, and runc's does not notice what somebody else does to the freezer. So a refusal is
+ * decided by looking; what is frozen against the shim's belief is thawed by the runtime below it.
+ */
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import { justBefore, runRuntime } from '../oci/runtime-command.ts'
+import type { EffectOptions, Observation } from '../runtime-impl.ts'
+import { taskOf } from './adopt.ts'
+import { Task } from './messages/generated/task_pb.ts'
+import { observe } from './observe.ts'
+import { isRpcError } from './ttrpc/rpc-error.ts'
+import { belowShim, placeOf, type VmWorld } from './world.ts'
+
+const toggleMs = 30_000
+
+export async function pause(world: VmWorld, container: Container, options: EffectOptions): Promise<void> {
+  await toggle(world, container, 'pause', ['paused'], options)
+}
+
+export async function resume(world: VmWorld, container: Container, options: EffectOptions): Promise<void> {
+  await toggle(world, container, 'resume', ['running', 'created'], options)
+}
+
+async function toggle(
+  world: VmWorld,
+  container: Container,
+  verb: 'pause' | 'resume',
+  wanted: readonly Observation['status'][],
+  options: EffectOptions,
+): Promise<void> {
+  const { signal, timeoutMs } = options
+  const limitMs = timeoutMs === undefined ? toggleMs : justBefore(timeoutMs)
+  try {
+    const { shim } = await taskOf(world, container, signal)
+    await shim.call(Task.method[verb], { id: container.id }, { timeoutMs: limitMs, signal })
+    return
+  } catch (error) {
+    if (!isRpcError(error) && !(isOciError(error) && error.code === 'ERR_MONITOR_LOST')) throw error
+    const { status } = await observe(world, container, options)
+    if (wanted.includes(status)) return
+    if (status === 'stopped' || status === 'absent')
+      throw new OciError('ERR_NOT_RUNNING', error.message, { containerId: container.id, cause: error })
+    const below = status === 'paused' ? await belowShim(world, await placeOf(world, container)) : undefined
+    if (below === undefined) throw error
+    await runRuntime(world, below, { verb, timeoutMs }, signal)
+  }
+}

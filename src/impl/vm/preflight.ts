@@ -1,0 +1,78 @@
+/**
+ * Everything about a create that can be known to be wrong before anything is touched. What fails here leaves no trace and
+ * harms nobody, above all not a living container of the same id.
+ */
+import { lstat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { OciSpec } from '../../bundle/oci-spec.ts'
+import { shimNamePattern } from '../../config/constants.ts'
+import type { Container } from '../../container.ts'
+import { errnoOf, OciError, type ErrorCode } from '../../errors/index.ts'
+import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import { checkBundle, checkLogPath } from '../oci/preflight.ts'
+import { assertProgram } from '../oci/programs.ts'
+import { streamsRoot } from './paths.ts'
+import { newPlace, ociRuntimePath, shimPath, type VmPlace, type VmWorld } from './world.ts'
+
+export interface VmPreflight {
+  readonly place: VmPlace
+  readonly shimPath: string
+  /** Undefined where the shim runs no OCI runtime. */
+  readonly ociRuntimePath: string | undefined
+  readonly spec: OciSpec
+  /** False when the log is made by this create, so that a failed one takes it away again. */
+  readonly logExists: boolean
+}
+
+/**
+ * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE,
+ * ERR_RUNTIME_NOT_FOUND, ERR_CONTAINER_EXISTS, ERR_IO.
+ */
+export async function preflight(world: VmWorld, container: Container): Promise<VmPreflight> {
+  if (world.config.cgroupManager === 'systemd') {
+    const message = 'the cgroup manager systemd is not supported yet; set cgroup_manager to "cgroupfs"'
+    throw refusal(container, 'ERR_UNSUPPORTED', message, 'cgroupManager')
+  }
+  const place = newPlace(world, container)
+  const spec = await checkBundle(container, place)
+  for (const [directory, field] of [
+    [world.config.containerExitsDir, 'containerExitsDir'],
+    [world.config.runDir, 'runDir'],
+    [streamsRoot(world.config.runDir), 'runDir'],
+    [container.dir, 'dir'],
+  ] as const)
+    await ensurePrivateDirectory(directory, field)
+  const logExists = await checkLogPath(container)
+  const shim = await shimPath(world, place)
+  if (!shimNamePattern.test(basename(shim))) {
+    const message = `${shim} is no shim: a shim's program is called containerd-shim-…`
+    throw refusal(container, 'ERR_CONFIG', message, 'runtimePath', shim)
+  }
+  const runtime = await ociRuntimePath(world, place, shim)
+  await refuseExisting(place)
+  await assertProgram(shim, 'runtimePath')
+  if (runtime !== undefined) await assertProgram(runtime, 'ociRuntimePath')
+  return { place, shimPath: shim, ociRuntimePath: runtime, spec, logExists }
+}
+
+/** Also asked by the shim itself, once there is one: what it has stands nowhere else where there is no OCI runtime. */
+async function refuseExisting({ container, handlerName, paths }: VmPlace): Promise<void> {
+  try {
+    await lstat(paths.runtimeState)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return
+    throw ioError('examine', paths.runtimeState, error)
+  }
+  const message = `${handlerName} has a container ${container.id} already; delete it or take another id`
+  throw refusal(container, 'ERR_CONTAINER_EXISTS', message, 'id', paths.runtimeState)
+}
+
+function refusal(
+  { id: containerId }: Container,
+  code: ErrorCode,
+  message: string,
+  field: string,
+  file?: string,
+): OciError {
+  return new OciError(code, message, { containerId, field, file })
+}

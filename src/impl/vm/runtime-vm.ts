@@ -1,0 +1,168 @@
+/**
+ * RuntimeVM: the effect port for containers in containerd's shims (v2), whatever runs below them. One instance serves all
+ * handlers of the type `vm`.
+ *
+ * Invariant: it keeps no state of containers. What it holds of them (task.ts) it can take up again from the shim, and what
+ * it remembers (notes.ts) is on disk.
+ */
+import type { Config } from '../../config/config.ts'
+import type { Container } from '../../container.ts'
+import { inContext } from '../../errors/index.ts'
+import type { Logger } from '../../surroundings/logger.ts'
+import type { Launcher } from '../launcher/launcher.ts'
+import { readCgroupMounts, type CgroupMount } from '../oci/cgroups.ts'
+import { ExecHome } from '../oci/exec-home.ts'
+import { Sampling } from '../oci/sampling.ts'
+import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
+import { attach } from './attach.ts'
+import { cleanUp } from './clean-up.ts'
+import { create } from './create.ts'
+import { deleteContainer } from './delete.ts'
+import { createVmExecs } from './execs.ts'
+import { VmExits } from './exits.ts'
+import { killRemaining } from './kill-remaining.ts'
+import { VmNotebook } from './notes.ts'
+import { isFrozen, observe } from './observe.ts'
+import { oomKilled } from './oom.ts'
+import { pause, resume } from './pause.ts'
+import { portForward } from './port-forward.ts'
+import { reopenLog } from './reopen-log.ts'
+import { listenToShims, type ShimEvents, type ShimListener } from './shim/events.ts'
+import { Shims } from './shim/shims.ts'
+import { closeShimLog } from './shim/start-shim.ts'
+import { signal } from './signal.ts'
+import { start } from './start.ts'
+import { stats } from './stats.ts'
+import { update } from './update.ts'
+import type { VmWorld } from './world.ts'
+
+export interface RuntimeVmOptions {
+  readonly config: Config
+  readonly launcher: Pick<Launcher, 'run'>
+  /** Finds exit files. */
+  readonly exits: ExitSource
+  readonly logger: Logger
+  /** Where PATH and XDG_RUNTIME_DIR come from. Default: ours. */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
+}
+
+/** Parity: the seed's newRuntimeVM. */
+export function createRuntimeVm(options: RuntimeVmOptions): RuntimeImpl {
+  const world = worldOf(options)
+  const execs = createVmExecs(world)
+  return {
+    create: (container, effect) => told('createContainer', container, create(world, container, effect)),
+    start: (container, effect) => told('startContainer', container, start(world, container, effect)),
+    signal: (container, init, number, effect) =>
+      told('signalContainer', container, signal(world, container, init, number, effect)),
+    pause: (container, effect) => told('pauseContainer', container, pause(world, container, effect)),
+    resume: (container, effect) => told('unpauseContainer', container, resume(world, container, effect)),
+    observe: (container, effect) =>
+      told('updateContainerStatus', container, observe(world, container, effect)),
+    isFrozen: (container, init) => isFrozen(world, container, init),
+    attach: (container, request, effect) =>
+      told('attachContainer', container, attach(world, container, request, effect)),
+    execs,
+    streams: {
+      reopenLog: (container, effect) =>
+        told('reopenContainerLog', container, reopenLog(world, container, effect)),
+      portForward: (container, init, request, effect) =>
+        told('portForwardContainer', container, portForward(world, container, init, request, effect)),
+    },
+    update: (container, resources, effect) =>
+      told('updateContainer', container, update(world, container, resources, effect)),
+    stats: (container, effect) => told('containerStats', container, stats(world, container, effect)),
+    oomKilled: (container, exitCode) => told(undefined, container, oomKilled(world, container, exitCode)),
+    killRemaining: (container, effect) => told(undefined, container, killRemaining(world, container, effect)),
+    cleanUp: (container, effect) => told(undefined, container, cleanUp(world, container, effect)),
+    delete: (container, effect) =>
+      told('deleteContainer', container, deleteContainer(world, container, effect)),
+    exits: world.exits,
+    close: async () => {
+      await execs.close()
+      await close(world)
+    },
+  }
+}
+
+/** Errors name the public verb that an effect does the work of, and the container, however deep they come from. */
+async function told<T>(operation: string | undefined, { id }: Container, effect: Promise<T>): Promise<T> {
+  try {
+    return await effect
+  } catch (error) {
+    throw inContext(error, { containerId: id, operation })
+  }
+}
+
+function worldOf({
+  config,
+  launcher,
+  exits: source,
+  logger,
+  environment = process.env,
+}: RuntimeVmOptions): VmWorld {
+  let mounts: Promise<readonly CgroupMount[]> | undefined
+  let events: Promise<ShimEvents> | undefined
+  const env = { PATH: environment['PATH'] ?? '' }
+  const world: VmWorld = {
+    config,
+    launcher,
+    exits: new VmExits({ source, directory: config.containerExitsDir, logger }),
+    logger,
+    notebook: new VmNotebook(logger),
+    environment,
+    shims: new Shims(logger),
+    fifos: new ExecHome({ runDir: `${config.runDir}/vm`, launcher, env }),
+    cgroupMounts: () => {
+      mounts ??= readCgroupMounts()
+      return mounts
+    },
+    events: () => {
+      events ??= listenToShims(`${config.runDir}/vm/events`, listenerOf(world), logger)
+      return events
+    },
+    closeEvents: async () => (await events)?.close(),
+    programs: new Map(),
+    tasks: new Map(),
+    shimLogs: new Map(),
+    untouched: new Set(),
+    ours: new WeakSet(),
+    unclean: new WeakSet(),
+    creating: new Map(),
+    outOfMemoryMs: new Map(),
+    oomBeforeKill: new Map(),
+    sampling: new Sampling(),
+  }
+  return world
+}
+
+function listenerOf({ tasks, outOfMemoryMs }: Pick<VmWorld, 'tasks' | 'outOfMemoryMs'>): ShimListener {
+  return {
+    exited: (exit) => {
+      if (exit.execId !== undefined) return
+      void tasks.get(exit.containerId)?.then(
+        (task) => task.exited(exit),
+        () => undefined,
+      )
+    },
+    // Of ours only: anybody may write to the socket who may write to our directories.
+    outOfMemory: (containerId) => {
+      if (tasks.has(containerId) && !outOfMemoryMs.has(containerId))
+        outOfMemoryMs.set(containerId, Date.now())
+    },
+  }
+}
+
+/** Containers and their shims go on; what they write waits in their FIFOs. */
+async function close(world: VmWorld): Promise<void> {
+  for (const task of await Promise.allSettled(world.tasks.values())) {
+    if (task.status === 'rejected') continue
+    task.value.leave()
+    await task.value.streams?.close()
+  }
+  world.tasks.clear()
+  for (const containerId of world.shimLogs.keys()) closeShimLog(world, containerId)
+  await world.shims.close()
+  await world.closeEvents()
+  await world.fifos.close()
+}

@@ -1,0 +1,54 @@
+/**
+ * Signals to a container's init, by its shim: the pid that is known here may be that of a whole machine.
+ *
+ * Only where the shim is gone, and so the container with it, is the process itself killed (task.ts does it at once).
+ */
+import type { Container } from '../../container.ts'
+import { isOciError, OciError } from '../../errors/index.ts'
+import { killProcess } from '../process-identity.ts'
+import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
+import { taskOf } from './adopt.ts'
+import { Task } from './messages/generated/task_pb.ts'
+import { readOomEvidence } from './oom.ts'
+import type { VmWorld } from './world.ts'
+
+const SIGKILL = 9
+const killMs = 10_000
+
+/** Throws ERR_NOT_RUNNING when init is gone, ERR_MONITOR_LOST for a signal that only the shim could have sent. */
+export async function signal(
+  world: VmWorld,
+  container: Container,
+  init: ProcessIdentity,
+  signalNumber: number,
+  { signal: abort }: EffectOptions,
+): Promise<void> {
+  const { id } = container
+  try {
+    const { shim } = await taskOf(world, container, abort)
+    if (signalNumber === SIGKILL) await noteOomEvidence(world, container)
+    const request = { id, signal: signalNumber }
+    await shim.call(Task.method.kill, request, { timeoutMs: killMs, signal: abort })
+  } catch (error) {
+    if (!isOciError(error)) throw error
+    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') throw gone(id, error)
+    if (error.code !== 'ERR_MONITOR_LOST' || signalNumber !== SIGKILL) throw error
+    if (!killProcess(init, signalNumber)) throw gone(id, error)
+  }
+}
+
+/** What the OOM killer did before our first KILL is not what ended the container. */
+async function noteOomEvidence(world: VmWorld, container: Container): Promise<void> {
+  if (world.oomBeforeKill.has(container.id)) return
+  try {
+    world.oomBeforeKill.set(container.id, await readOomEvidence(world, container))
+  } catch (err) {
+    // Nothing may come between a container and its KILL.
+    world.logger.debug({ containerId: container.id, err }, 'the OOM evidence before a kill cannot be read')
+  }
+}
+
+function gone(containerId: string, cause: OciError): OciError {
+  const message = `the process of container ${containerId} is gone`
+  return new OciError('ERR_NOT_RUNNING', message, { containerId, cause })
+}
