@@ -29,7 +29,7 @@ export const errorCodes = [
   'ERR_TIMEOUT',
   /** The operation was given up because a later command superseded it (a create cancelled by stop or delete). */
   'ERR_CANCELLED',
-  /** conmon failed before it could hand over a container: it exited, spoke nonsense or closed without a word. */
+  /** The monitor, conmon or a shim, failed before it could hand over a container: it exited, spoke nonsense or said nothing. */
   'ERR_MONITOR_FAILED',
   /** The monitor of a container died. */
   'ERR_MONITOR_LOST',

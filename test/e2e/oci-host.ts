@@ -20,7 +20,7 @@ import { defineConfig } from '../../src/config/define-config.ts'
 import type { Config } from '../../src/config/config.ts'
 import { Container, type ContainerOptions } from '../../src/container.ts'
 import { openLauncher } from '../../src/impl/launcher/launcher.ts'
-import { createRuntimeOci } from '../../src/impl/oci/runtime-oci.ts'
+import { createRuntimeOci, type RuntimeOciOptions } from '../../src/impl/oci/runtime-oci.ts'
 import type { ExitFact, RuntimeImpl } from '../../src/impl/runtime-impl.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { OciSpec } from '../../src/bundle/oci-spec.ts'
@@ -30,7 +30,7 @@ const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 export type RuntimeName = keyof typeof programs
 export const runtimeNames: readonly RuntimeName[] = ['crun', 'runc']
 
-const applets = ['sh', 'sleep', 'true', 'tail', 'cat', 'kill', 'echo', 'touch', 'ps']
+const applets = ['sh', 'sleep', 'true', 'tail', 'cat', 'kill', 'echo', 'touch', 'ps', 'stty', 'head', 'pwd']
 
 export interface OciHost {
   readonly root: string
@@ -56,14 +56,18 @@ export const effect = { signal: noAbort }
 export const createEffect = { signal: noAbort, cgroupParent: undefined }
 
 /** Everything is closed, and what is left of its containers removed, when the test is over. */
-export async function openHost(runtime: RuntimeName, change: Partial<Config> = {}): Promise<OciHost> {
+export async function openHost(
+  runtime: RuntimeName,
+  change: Partial<Config> = {},
+  createImpl: (options: RuntimeOciOptions) => RuntimeImpl = createRuntimeOci,
+): Promise<OciHost> {
   const root = makeTempRoot()
   const config = { ...hostConfig(root, runtime), ...change }
   const launcher = await openLauncher({ logger: silentLogger })
   const exits = await openExitEvents({ directory: config.containerExitsDir })
   const subscription = exits.exits$.subscribe()
   const implOptions = { config, launcher, exits, logger: silentLogger }
-  const impl = createRuntimeOci(implOptions)
+  const impl = createImpl(implOptions)
   const containers: Container[] = []
   // Last registered first: the containers go before what is needed to remove them.
   onTestFinished(() => launcher.close())
@@ -83,7 +87,7 @@ export async function openHost(runtime: RuntimeName, change: Partial<Config> = {
     root,
     config,
     impl,
-    restarted: () => createRuntimeOci(implOptions),
+    restarted: () => createImpl(implOptions),
     runtime: (...args) =>
       execFileSync(programs[runtime], ['--root', runtimeRoot, ...args], { encoding: 'utf8' }),
     exit: (container) =>

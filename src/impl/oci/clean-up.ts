@@ -67,9 +67,9 @@ async function isCreated({ paths }: Place): Promise<boolean> {
 
 /** A runtime that was killed within create forgets the container and leaves its cgroups. They do no harm if they stay. */
 export async function removeContainerCgroups(
-  world: OciWorld,
-  place: Place,
-  notes: Notes | undefined,
+  world: Pick<OciWorld, 'cgroupMounts' | 'logger'>,
+  place: Pick<Place, 'container'>,
+  notes: Pick<Notes, 'cgroupPaths'> | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   try {
@@ -81,9 +81,9 @@ export async function removeContainerCgroups(
 }
 
 async function containerCgroups(
-  world: OciWorld,
-  { container }: Place,
-  notes: Notes | undefined,
+  world: Pick<OciWorld, 'cgroupMounts'>,
+  { container }: Pick<Place, 'container'>,
+  notes: Pick<Notes, 'cgroupPaths'> | undefined,
 ): Promise<readonly string[]> {
   const mounts = await world.cgroupMounts()
   if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) {

@@ -2,7 +2,6 @@
  * Takes up a container that this process does not hold: after a restart, its shim and it have gone on. What it wrote
  * meanwhile waits in the FIFOs; how it ended, if it has, the shim knows.
  */
-import { readTextFile } from '../../files.ts'
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import { readProcessStat } from '../process-identity.ts'
@@ -12,7 +11,7 @@ import { Task as TaskService, type StateResponse } from './messages/generated/ta
 import { nanosOf } from './messages/instant.ts'
 import type { VmNotes } from './notes.ts'
 import type { Shim } from './shim/connection.ts'
-import { socketOfAnswer } from './shim/shim-command.ts'
+import { readAddress } from './shim/address.ts'
 import { reopenShimLog } from './shim/start-shim.ts'
 import { resumeContainerStreams } from './streams/container-streams.ts'
 import type { ContainerStreams } from './streams/streams.ts'
@@ -20,7 +19,6 @@ import { heldTask, holdTask, type Task } from './task.ts'
 import { placeOf, type VmPlace, type VmWorld } from './world.ts'
 
 const answerMs = 10_000
-const addressMaxBytes = 4096
 const nanosPerMs = 1_000_000n
 const statusStopped = 3
 
@@ -41,11 +39,13 @@ export function taskOf(world: VmWorld, container: Container, signal?: AbortSigna
 async function adopt(world: VmWorld, container: Container, signal: AbortSignal | undefined): Promise<Task> {
   const place = await placeOf(world, container)
   const notes = await world.notebook.read(container, place.paths.notesFile)
-  const socketPath = notes?.socketPath ?? (await readAddress(place))
+  const socketPath = notes?.socketPath ?? (await readAddress(place.paths.addressFile))
   if (socketPath === undefined) {
     const message = `container ${container.id} has no shim`
     throw new OciError('ERR_UNKNOWN_TO_RUNTIME', message, { containerId: container.id })
   }
+  // Its shim waits for somebody to tell its events to, five seconds with each.
+  await world.events()
   const shim = await joinAgain(world, container, socketPath, signal)
   try {
     const request = { id: container.id }
@@ -109,11 +109,4 @@ async function resume(world: VmWorld, place: VmPlace, shim: Shim): Promise<Conta
 
 async function identityOf(pid: number): Promise<ProcessIdentity> {
   return { pid, startTicks: (await readProcessStat(pid))?.startTicks ?? '0' }
-}
-
-/** As the shim notes it in the bundle, where our own notes are lost. */
-async function readAddress({ paths }: VmPlace): Promise<string | undefined> {
-  const options = { maxBytes: addressMaxBytes, code: 'ERR_STATE_CORRUPT' } as const
-  const text = await readTextFile(paths.addressFile, options)
-  return text === undefined ? undefined : socketOfAnswer(text)
 }

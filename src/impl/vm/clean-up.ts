@@ -6,7 +6,7 @@
  */
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
-import { throwIfAborted } from '../oci/waiting.ts'
+import { throwIfAborted, waitUntil } from '../oci/waiting.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { deleteBelow, forget } from './forget.ts'
@@ -20,6 +20,7 @@ const SIGKILL = 9
 /** A shim that is creating answers nothing else until it has done so. */
 const answerMs = 3000
 const deadMs = 5000
+const statusStopped = 3
 
 export async function cleanUp(
   world: VmWorld,
@@ -90,13 +91,18 @@ async function removeFromShim(
   }
 }
 
-/** Of a container that was never started nobody may ever hear, so that is no failure. */
+/** By looking: of a container that was never started no wait may ever tell. One that does not die cannot be deleted either. */
 async function waitForDeath(shim: Shim, id: string, signal: AbortSignal): Promise<void> {
-  try {
-    await ignoringAbsence(shim.call(Task.method.wait, { id }, { timeoutMs: answerMs, signal }))
-  } catch (error) {
-    if (!isOciError(error) || error.code !== 'ERR_TIMEOUT') throw error
+  const isOver = async (): Promise<boolean> => {
+    try {
+      const { status } = await shim.call(Task.method.state, { id }, { timeoutMs: answerMs, signal })
+      return status === statusStopped
+    } catch (error) {
+      if (isRpcError(error, rpcStatus.notFound)) return true
+      throw error
+    }
   }
+  await waitUntil(isOver, answerMs, signal)
 }
 
 async function ignoringAbsence(call: Promise<unknown>): Promise<void> {

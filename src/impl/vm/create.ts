@@ -14,6 +14,7 @@ import { justBefore } from '../oci/runtime-command.ts'
 import { readProcessStat } from '../process-identity.ts'
 import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { streamControl, streamsSpec } from './container-streams.ts'
+import { forget } from './forget.ts'
 import { removeMadeFiles } from './leftovers.ts'
 import { packMessage, type PackedAny } from './messages/any.ts'
 import { OptionsSchema as RuncOptionsSchema } from './messages/generated/runc-options_pb.ts'
@@ -100,6 +101,8 @@ async function createInShim(
   } catch (error) {
     await streams.close()
     if (shim !== undefined) world.shims.leave(shim.socketPath, container.id)
+    // It is somebody else's: what we made beside it is all that is ours.
+    if (world.untouched.has(container.id)) await forget(world, place)
     throw error
   }
 }

@@ -1,4 +1,5 @@
 /** The last steps of clean-up and delete, with a shim or without: the runtime below, the files, what this process remembers. */
+import { removeContainerCgroups } from '../oci/clean-up.ts'
 import { deleteFromRuntime, keepsAnything } from '../oci/forget.ts'
 import { killAndWait } from '../oci/monitor.ts'
 import { OciError } from '../../errors/index.ts'
@@ -22,6 +23,8 @@ export async function deleteBelow(
   const below = await belowShim(world, place)
   if (below !== undefined) {
     if (await keepsAnything(below)) await deleteFromRuntime(world, below, ['--force'], signal)
+    // One that was killed within its create forgets the container and leaves them.
+    await removeContainerCgroups(world, place, undefined, signal)
     return
   }
   const isShared =

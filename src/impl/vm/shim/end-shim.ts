@@ -16,6 +16,7 @@ import type { ProcessIdentity } from '../../runtime-impl.ts'
 import { Task } from '../messages/generated/task_pb.ts'
 import type { VmNotes } from '../notes.ts'
 import { shimPath, type VmPlace, type VmWorld } from '../world.ts'
+import { usualSocketPath } from './address.ts'
 import type { Shim } from './connection.ts'
 import { shimNamespace } from './shim-command.ts'
 
@@ -68,7 +69,8 @@ export async function killLostShims(
     if (notes?.shim !== undefined && !isShared && (await observeProcess(notes.shim)) === 'alive')
       await endByForce(notes.shim, id, signal)
   }
-  if (socketPath !== undefined) await removeDeadSocket(socketPath)
+  // It may have been killed before anybody heard where it listens.
+  for (const path of [socketPath, usualSocketPath(id)]) if (path !== undefined) await removeDeadSocket(path)
 }
 
 async function searchShims({ container }: VmPlace, program: string): Promise<readonly ProcessIdentity[]> {

@@ -1,0 +1,157 @@
+/** A shim is killed while it is asked for each thing there is: one exit, nothing left, and nobody else is the worse for it. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Container, defaultSpec, defineConfig, isOciError, Runtime, writeBundle } from '../../src/index.ts'
+import { killProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
+import { makeRootfs } from '../support/rootfs.ts'
+import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
+import { processesNaming, until } from './oci-host.ts'
+import { shimOf, vmTraces } from './vm-host.ts'
+
+const SIGKILL = 9
+const root = makeTempRoot()
+const config = defineConfig({
+  defaultRuntime: 'shim',
+  runtimes: {
+    shim: {
+      runtimeType: 'vm',
+      runtimePath: '/usr/bin/containerd-shim-runc-v2',
+      ociRuntimePath: '/usr/sbin/runc',
+    },
+  },
+  runDir: join(root, 'run'),
+  stateDir: join(root, 'state'),
+})
+const place = { runDir: config.runDir, runtimeRoot: config.runtimes['shim']?.runtimeRoot ?? '' }
+let rootfs = ''
+let runtime: Runtime
+let bystander: Container
+
+async function describeContainer(): Promise<Container> {
+  const id = makeContainerId('lost')
+  const bundlePath = join(root, id)
+  mkdirSync(bundlePath, { mode: 0o700 })
+  await writeBundle(bundlePath, defaultSpec({ rootfs, args: ['/bin/sleep', '1000'], cgroupsPath: `/${id}` }))
+  return new Container({ id, bundlePath, dir: join(root, `${id}-dir`) })
+}
+
+async function running(): Promise<Container> {
+  const container = await describeContainer()
+  await runtime.createContainer(container)
+  await runtime.startContainer(container)
+  return container
+}
+
+beforeAll(async () => {
+  rootfs = makeRootfs(root)
+  runtime = await Runtime.open(config)
+  bystander = await running()
+})
+afterAll(async () => {
+  await Promise.allSettled(runtime.containers.list().map((left) => runtime.deleteContainer(left)))
+  await runtime.close()
+})
+
+function killShim(container: Container): void {
+  const identity = readIdentitySync(shimOf(container).pid)
+  if (identity !== undefined) killProcess(identity, SIGKILL)
+}
+
+/** Counts what is told of one container. */
+function countEvents(container: Container): {
+  readonly counts: Map<string, number>
+  readonly stop: () => void
+} {
+  const counts = new Map<string, number>()
+  const subscription = runtime.events$.subscribe((event) => {
+    if (event.type !== 'dropped' && event.containerId === container.id)
+      counts.set(event.type, (counts.get(event.type) ?? 0) + 1)
+  })
+  return { counts, stop: () => subscription.unsubscribe() }
+}
+
+async function outcomeOf(attempt: Promise<unknown>): Promise<string> {
+  try {
+    await attempt
+    return 'done'
+  } catch (error) {
+    if (isOciError(error)) return error.code
+    throw error
+  }
+}
+
+type Call = (container: Container) => Promise<unknown>
+
+const calls: Readonly<Record<string, Call>> = {
+  State: (container) => runtime.updateContainerStatus(container),
+  Kill: (container) => runtime.signalContainer(container, 'SIGUSR1'),
+  'Kill 9': (container) => runtime.stopContainer(container, 0),
+  Pause: (container) => runtime.pauseContainer(container),
+  Update: (container) => runtime.updateContainer(container, { pids: { limit: 50 } }),
+  Stats: (container) => runtime.containerStats(container),
+  Exec: (container) => runtime.execSyncContainer(container, ['/bin/sleep', '0.1'], 20),
+}
+
+describe('a shim that is killed', () => {
+  for (const [name, call] of Object.entries(calls)) {
+    for (const afterMs of [0, 5]) {
+      it(`${afterMs} ms into ${name} leaves one unknown or real exit, and nothing else`, async () => {
+        const container = await running()
+        const { counts, stop } = countEvents(container)
+        const outcome = outcomeOf(call(container))
+        if (afterMs > 0) await new Promise((resolve) => setTimeout(resolve, afterMs))
+        killShim(container)
+        // Settled, in whatever way: nobody waits for ever.
+        expect(await outcome).toMatch(/^(?:done|ERR_\w+)$/)
+        const exit = await runtime.waitContainer(container)
+        expect(exit.kind === 'code' || exit.why === 'monitor-lost').toBe(true)
+        await runtime.deleteContainer(container)
+        await until('it was told of', () => counts.get('deleted') === 1)
+        stop()
+        expect([counts.get('exited'), counts.get('deleted')]).toEqual([1, 1])
+        expect(vmTraces(place, container)).toEqual([])
+      })
+    }
+  }
+
+  it('while it creates leaves no container and no process', async () => {
+    for (const afterMs of [0, 10, 30]) {
+      const container = await describeContainer()
+      const creating = outcomeOf(runtime.createContainer(container))
+      await until('there is a shim', () => processesNaming(`-id ${container.id}`).length > 0)
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      for (const line of processesNaming(`-id ${container.id}`)) {
+        const identity = readIdentitySync(Number(line.split(' ')[0]))
+        if (identity !== undefined) killProcess(identity, SIGKILL)
+      }
+      await creating
+      await runtime.deleteContainer(container)
+      expect(vmTraces(place, container)).toEqual([])
+    }
+  })
+
+  it('while it starts or deletes leaves nothing', async () => {
+    const starting = await describeContainer()
+    await runtime.createContainer(starting)
+    const start = outcomeOf(runtime.startContainer(starting))
+    killShim(starting)
+    expect(await start).toMatch(/^(?:done|ERR_\w+)$/)
+    await runtime.deleteContainer(starting)
+    expect(vmTraces(place, starting)).toEqual([])
+
+    const deleting = await running()
+    await runtime.stopContainer(deleting, 0)
+    const deletion = runtime.deleteContainer(deleting)
+    killShim(deleting)
+    await deletion
+    expect(vmTraces(place, deleting)).toEqual([])
+  })
+
+  it('has done no harm to a container beside it', async () => {
+    expect(bystander.status).toBe('running')
+    expect(await runtime.execSyncContainer(bystander, ['/bin/true'], 20)).toMatchObject({ exitCode: 0 })
+    await runtime.deleteContainer(bystander)
+    expect(vmTraces(place, bystander)).toEqual([])
+  })
+})
