@@ -244,13 +244,13 @@ describe('a command in a container behind a shim', () => {
         'trap "exit 5" TERM; stty size; read x; stty size; while :; do sleep 0.05; done',
       ],
       tty: true,
-      size: { columns: 80, rows: 24 },
+      size: { width: 80, height: 24 },
       stdin: true,
     })
     if (session.stdout === undefined) throw new Error('it has an output')
     const first = '24 80\r\n'
     expect(await readText(session.stdout, first.length)).toBe(first)
-    await session.resize({ columns: 101, rows: 31 })
+    await session.resize({ width: 101, height: 31 })
     const second = readText(session.stdout, '\r\n31 101\r\n'.length)
     session.stdin?.write('\n')
     expect(await second).toBe('\r\n31 101\r\n')
@@ -280,8 +280,8 @@ async function readText(stream: Readable, sizeBytes: number): Promise<string> {
   let text = ''
   while (text.length < sizeBytes) {
     const chunk: unknown = stream.read()
-    if (chunk === null) await once(stream, 'readable')
-    else text += String(chunk)
+    if (Buffer.isBuffer(chunk)) text += chunk.toString()
+    else await once(stream, 'readable')
   }
   return text
 }

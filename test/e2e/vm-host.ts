@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import type { Config } from '../../src/config/config.ts'
 import { defineConfig } from '../../src/config/define-config.ts'
 import type { Container, ContainerOptions } from '../../src/container.ts'
 import { createRuntimeVm } from '../../src/impl/vm/runtime-vm.ts'
@@ -17,6 +18,16 @@ import {
 
 const shimPath = '/usr/bin/containerd-shim-runc-v2'
 const runtimePaths = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
+
+/** A façade's configuration: everything below `root`, runc below the shim. */
+export function vmConfig(root: string): Config {
+  return defineConfig({
+    defaultRuntime: 'shim',
+    runtimes: { shim: { runtimeType: 'vm', runtimePath: shimPath, ociRuntimePath: runtimePaths.runc } },
+    runDir: join(root, 'run'),
+    stateDir: join(root, 'state'),
+  })
+}
 
 export interface VmHost extends OciHost {
   /** A container of a shell script that was created, not started. */

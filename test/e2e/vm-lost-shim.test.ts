@@ -2,27 +2,16 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Container, defaultSpec, defineConfig, isOciError, Runtime, writeBundle } from '../../src/index.ts'
+import { Container, defaultSpec, isOciError, Runtime, writeBundle } from '../../src/index.ts'
 import { killProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 import { processesNaming, until } from './oci-host.ts'
-import { shimOf, vmTraces } from './vm-host.ts'
+import { shimOf, vmConfig, vmTraces } from './vm-host.ts'
 
 const SIGKILL = 9
 const root = makeTempRoot()
-const config = defineConfig({
-  defaultRuntime: 'shim',
-  runtimes: {
-    shim: {
-      runtimeType: 'vm',
-      runtimePath: '/usr/bin/containerd-shim-runc-v2',
-      ociRuntimePath: '/usr/sbin/runc',
-    },
-  },
-  runDir: join(root, 'run'),
-  stateDir: join(root, 'state'),
-})
+const config = vmConfig(root)
 const place = { runDir: config.runDir, runtimeRoot: config.runtimes['shim']?.runtimeRoot ?? '' }
 let rootfs = ''
 let runtime: Runtime

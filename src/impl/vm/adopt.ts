@@ -19,7 +19,6 @@ import { heldTask, holdTask, type Task } from './task.ts'
 import { placeOf, type VmPlace, type VmWorld } from './world.ts'
 
 const answerMs = 10_000
-const nanosPerMs = 1_000_000n
 const statusStopped = 3
 
 /**
@@ -82,18 +81,22 @@ async function hold(world: VmWorld, place: VmPlace, { shim, state, notes }: Foun
   const { container } = place
   world.ours.add(container)
   const init = notes?.init ?? (await identityOf(state.pid))
-  if (state.status === statusStopped) {
-    // Nobody writes into its FIFOs any more, so no end would ever be read from them.
-    await world.exits.report(
-      container.id,
-      state.exitStatus,
-      nanosOf(state.exitedAt) ?? BigInt(Date.now()) * nanosPerMs,
-    )
-    return holdTask(world, { container, shim, streams: undefined, init })
-  }
+  world.exits.expect(container.id)
   await reopenShimLog(world, place)
+  // Also of one that has ended: the shim holds what it wrote last.
   const streams = await resume(world, place, shim)
-  return holdTask(world, { container, shim, streams, init })
+  const task = holdTask(world, { container, shim, streams, init })
+  if (state.status === statusStopped) {
+    const { exitStatus: status, exitedAt } = state
+    task.exited({
+      containerId: container.id,
+      execId: undefined,
+      pid: init.pid,
+      status,
+      exitedAtNs: nanosOf(exitedAt),
+    })
+  }
+  return task
 }
 
 /** A container whose output cannot be had any more is still to be supervised. */

@@ -90,7 +90,8 @@ async function createInShim(
     control,
   )
   try {
-    shim = await startShim(world, place, { shimPath: checked.shimPath, signal, leftMs })
+    const { shimPath } = checked
+    shim = await startShim(world, place, { shimPath, streams: streams.paths, signal, leftMs })
     await refuseKnown(world, shim, container, leftMs())
     notes = { ...notes, socketPath: shim.socketPath, shim: shim.process }
     await world.notebook.write(container, paths.notesFile, notes)

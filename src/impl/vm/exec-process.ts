@@ -115,7 +115,6 @@ async function startIn(
   try {
     streams.starting()
     const { pid } = await shim.call(Task.method.start, process, { timeoutMs: startMs })
-    if (wanted.terminal && wanted.size !== undefined) await resizeTo(shim, process, wanted.size)
     return pid
   } catch (error) {
     await removeExec(world, shim, process)

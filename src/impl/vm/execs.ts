@@ -3,13 +3,15 @@
  * or this process lets go.
  */
 import type { Container } from '../../container.ts'
+import { EMPTY } from 'rxjs'
 import { OciError } from '../../errors/index.ts'
 import { execDrainDefaultMs, type ExecPort, type ExecRequest, type ExecSession } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
-import { checkTerminalSize } from '../attach-client/terminal-sizes.ts'
+import { checkTerminalSize, LatestSize } from '../attach-client/terminal-sizes.ts'
 import { throwIfAborted } from '../oci/waiting.ts'
 import { runExec, type VmExec } from './exec-process.ts'
 import { execSync } from './exec-sync.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 import type { VmWorld } from './world.ts'
 
 /** Each has three FIFOs and a pending call; what is beyond is refused, not queued. */
@@ -63,18 +65,23 @@ export function createVmExecs(world: VmWorld): ExecPort {
     },
     startExec: async (container, request, { signal }) => {
       const entry = admit(container.id)
+      const client = clientSizes(world, container, request)
       try {
-        if (request.size !== undefined) checkTerminalSize(request.size)
+        if (request.size !== undefined) checkTerminalSize(request.size, 'size')
         throwIfAborted(signal)
-        const exec = await runExec(world, container, request, wantedOf(request), 'startExec')
+        const wanted = wantedOf({ ...request, size: client.first })
+        const exec = await runExec(world, container, request, wanted, 'startExec')
         const disconnect = () => leave(exec, request)
         begin(entry, exec, disconnect)
-        const session = sessionOf(container, request, exec)
+        const sizes = new LatestSize((size) => exec.resize(size))
+        const session = sessionOf(container, request, exec, sizes)
         entry.session = session
         void untilOver(exec, request).finally(() => forget(entry))
         followAbort(signal, exec, disconnect)
+        client.follow(exec, sizes)
         return session
       } catch (error) {
+        client.stop()
         forget(entry)
         throw error
       }
@@ -106,7 +113,12 @@ function wantedOf({ tty = false, size, stdin = false, stdout = true, stderr = tr
   return { terminal: tty, size, stdin, stdout: stdout || tty, stderr: stderr && !tty }
 }
 
-function sessionOf({ id: containerId }: Container, { argv }: ExecRequest, exec: VmExec): ExecSession {
+function sessionOf(
+  { id: containerId }: Container,
+  { argv }: ExecRequest,
+  exec: VmExec,
+  sizes: LatestSize,
+): ExecSession {
   return {
     id: exec.id,
     containerId,
@@ -115,10 +127,52 @@ function sessionOf({ id: containerId }: Container, { argv }: ExecRequest, exec: 
     ...exec.pipes,
     exited: exec.exited,
     kill: (signal) => exec.kill(signal),
-    resize: async (size) => {
-      checkTerminalSize(size)
-      await exec.resize(size)
+    resize: (size) => sizes.set(size),
+  }
+}
+
+interface ClientSizes {
+  /** What came at once, else what was asked for. */
+  readonly first: TerminalSize | undefined
+  /** From now on they are set. */
+  follow(exec: VmExec, sizes: LatestSize): void
+  readonly stop: () => void
+}
+
+/** The sizes of the client's terminal, listened to before there is one here: the first has to be in force by then. */
+function clientSizes(
+  { logger }: VmWorld,
+  { id: containerId }: Container,
+  { tty, size, resize$ }: ExecRequest,
+): ClientSizes {
+  let first = size
+  let isOver = false
+  let set: ((size: TerminalSize) => Promise<void>) | undefined
+  const complain = (err: unknown): void => {
+    if (!isOver) logger.warn({ containerId, err }, 'the size of a terminal was not set')
+  }
+  const subscription = (tty === true ? (resize$ ?? EMPTY) : EMPTY).subscribe({
+    next: (next) => {
+      first = next
+      set?.(next).catch(complain)
     },
+    error: complain,
+  })
+  const stop = (): void => {
+    isOver = true
+    subscription.unsubscribe()
+  }
+  return {
+    get first() {
+      return first
+    },
+    follow: (exec, sizes) => {
+      set = (next) => sizes.set(next)
+      void exec.exited.then(stop)
+      // One that came while it was being started.
+      if (first !== undefined) set(first).catch(complain)
+    },
+    stop,
   }
 }
 

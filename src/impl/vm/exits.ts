@@ -4,6 +4,7 @@
  *
  * An exit that the disk refuses is told of all the same, and written when the disk takes it.
  */
+import { randomBytes } from 'node:crypto'
 import { rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { filter, merge, Subject, type Observable } from 'rxjs'
@@ -12,7 +13,6 @@ import type { Logger } from '../../surroundings/logger.ts'
 import type { ExitFact, ExitSource } from '../runtime-impl.ts'
 
 const nanosPerSecond = 1_000_000_000n
-const exitCodeMask = 0xff
 const retryMinMs = 1000
 const retryMaxMs = 60_000
 
@@ -65,7 +65,7 @@ export class VmExits implements ExitSource {
   async report(id: string, status: number, finishedNs: bigint): Promise<void> {
     const life = this.#lives.get(id)
     if (life === undefined) return
-    const code = status & exitCodeMask
+    const code = exitCodeOf(status)
     try {
       await this.#write(id, code, finishedNs)
       return
@@ -95,7 +95,7 @@ export class VmExits implements ExitSource {
   /** As conmon does it: nobody sees half a file. Its time is that of the exit. */
   async #write(id: string, code: number, finishedNs: bigint): Promise<void> {
     const file = `${this.#directory}/${id}`
-    const temporary = `${file}.vm-exit`
+    const temporary = `${file}.${randomBytes(3).toString('hex')}`
     // To a quarter of a microsecond: that is how exact a number of Node's is today.
     const finishedSeconds =
       Number(finishedNs / nanosPerSecond) + Number(finishedNs % nanosPerSecond) / Number(nanosPerSecond)
@@ -108,4 +108,9 @@ export class VmExits implements ExitSource {
       throw error
     }
   }
+}
+
+/** Of what a shim says: the kernel has eight bits for it. */
+export function exitCodeOf(status: number): number {
+  return status & 0xff
 }

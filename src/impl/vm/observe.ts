@@ -3,12 +3,12 @@ import { lstat } from 'node:fs/promises'
 import type { Container } from '../../container.ts'
 import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
-import { isFrozen as isFrozenOnHost } from '../oci/observe.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
-import type { EffectOptions, Observation, ProcessIdentity } from '../runtime-impl.ts'
+import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
+import { isFrozen } from './freezer.ts'
 import { Task } from './messages/generated/task_pb.ts'
-import { belowShim, placeOf, type VmWorld } from './world.ts'
+import { placeOf, type VmWorld } from './world.ts'
 
 const stateMs = 30_000
 
@@ -57,16 +57,6 @@ async function observeWithoutShim(world: VmWorld, container: Container): Promise
     return { status: isPaused ? 'paused' : 'running', init }
   }
   return { status: (await isThere(place.paths.runtimeState)) ? 'stopped' : 'absent', init: undefined }
-}
-
-/** Read from the freezer. Undefined where the process is not the container's own: a machine is paused otherwise. */
-export async function isFrozen(
-  world: VmWorld,
-  container: Container,
-  init: ProcessIdentity,
-): Promise<boolean | undefined> {
-  if ((await belowShim(world, await placeOf(world, container))) === undefined) return undefined
-  return isFrozenOnHost(world, init)
 }
 
 function unknownStatus(containerId: string, status: number): OciError {

@@ -41,9 +41,14 @@ export function vmPaths(
   }
 }
 
+/** What a reboot may take of RuntimeVM. */
+export function vmDirectory(runDir: string): string {
+  return `${runDir}/vm`
+}
+
 /** Where the streams of all containers are. */
 export function streamsRoot(runDir: string): string {
-  return `${runDir}/vm/streams`
+  return `${vmDirectory(runDir)}/streams`
 }
 
 /** What a shim and its runtime leave in the bundle, and we beside it, in no order. */

@@ -22,11 +22,14 @@ import { createVmExecs } from './execs.ts'
 import { VmExits } from './exits.ts'
 import { killRemaining } from './kill-remaining.ts'
 import { VmNotebook } from './notes.ts'
-import { isFrozen, observe } from './observe.ts'
+import { isFrozen } from './freezer.ts'
+import { observe } from './observe.ts'
 import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { portForward } from './port-forward.ts'
+import { vmDirectory } from './paths.ts'
 import { reopenLog } from './reopen-log.ts'
+import { adoptContainer, tidy, unreportedExit } from './restart.ts'
 import { listenToShims, type ShimEvents, type ShimListener } from './shim/events.ts'
 import { Shims } from './shim/shims.ts'
 import { closeShimLog } from './shim/start-shim.ts'
@@ -77,6 +80,9 @@ export function createRuntimeVm(options: RuntimeVmOptions): RuntimeImpl {
     cleanUp: (container, effect) => told(undefined, container, cleanUp(world, container, effect)),
     delete: (container, effect) =>
       told('deleteContainer', container, deleteContainer(world, container, effect)),
+    unreportedExit: (container) => told(undefined, container, unreportedExit(world, container)),
+    adopt: (container, provenance) => adoptContainer(world, container, provenance),
+    tidy: (ids) => tidy(world, ids),
     exits: world.exits,
     close: async () => {
       await execs.close()
@@ -112,19 +118,20 @@ function worldOf({
     notebook: new VmNotebook(logger),
     environment,
     shims: new Shims(logger),
-    fifos: new ExecHome({ runDir: `${config.runDir}/vm`, launcher, env }),
+    fifos: new ExecHome({ runDir: vmDirectory(config.runDir), launcher, env }),
     cgroupMounts: () => {
       mounts ??= readCgroupMounts()
       return mounts
     },
     events: () => {
-      events ??= listenToShims(`${config.runDir}/vm/events`, listenerOf(world), logger)
+      events ??= listenToShims(`${vmDirectory(config.runDir)}/events`, listenerOf(world), logger)
       return events
     },
     closeEvents: async () => (await events)?.close(),
     programs: new Map(),
     tasks: new Map(),
     shimLogs: new Map(),
+    adopted: new WeakMap(),
     untouched: new Set(),
     ours: new WeakSet(),
     unclean: new WeakSet(),

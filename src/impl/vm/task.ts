@@ -5,10 +5,10 @@
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
-import { killProcess } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { nanosOf } from './messages/instant.ts'
 import { Task as TaskService } from './messages/generated/task_pb.ts'
+import { endOrphan } from './orphan.ts'
 import type { Shim } from './shim/connection.ts'
 import type { ProcessExit } from './shim/events.ts'
 import type { ContainerStreams } from './streams/streams.ts'
@@ -17,7 +17,7 @@ import type { VmWorld } from './world.ts'
 export interface Task {
   readonly container: Container
   readonly shim: Shim
-  /** Undefined for one that had stopped when we took it up: nobody can read what it still had to say. */
+  /** Undefined where they cannot be had any more. */
   readonly streams: ContainerStreams | undefined
   /** The container's own process, or the hypervisor of its machine. */
   readonly init: ProcessIdentity
@@ -32,7 +32,6 @@ export interface Task {
 /** Who left children behind that hold an output open does not hold up its own exit for longer than this. */
 const drainMaxMs = 2000
 const nanosPerMs = 1_000_000n
-const SIGKILL = 9
 
 interface End {
   readonly status: number
@@ -58,7 +57,7 @@ export function holdTask(world: VmWorld, held: Pick<Task, 'container' | 'shim' |
     await shim.gone
     if (left.signal.aborted) return
     await streams?.lose()
-    if (exitedMs === undefined) endOrphan(world, container, init)
+    if (exitedMs === undefined) await endOrphan(world, container, init, left.signal)
   }
   const ask = async (): Promise<void> => {
     const end = await waitForEnd(world, held, left.signal)
@@ -103,19 +102,6 @@ async function waitForEnd(
       if (!isLost) world.logger.warn({ containerId: container.id, err: error }, 'a shim refuses to wait')
       return undefined
     }
-  }
-}
-
-/**
- * Without its shim nobody reads a container's output, can run a command in it or will know how it ends. So it is ended,
- * as containerd does it: its exit is then unknown, with the reason.
- */
-function endOrphan({ logger }: VmWorld, { id: containerId }: Container, init: ProcessIdentity): void {
-  logger.warn({ containerId, pid: init.pid }, 'the shim of a container is gone, the container is killed')
-  try {
-    killProcess(init, SIGKILL)
-  } catch (error) {
-    logger.error({ containerId, err: error }, 'a container without a shim could not be killed')
   }
 }
 

@@ -13,6 +13,7 @@ import { findProgram } from '../oci/programs.ts'
 import type { RuntimePlace } from '../oci/runtime-command.ts'
 import type { Sampling } from '../oci/sampling.ts'
 import { runtimePath } from '../oci/world.ts'
+import type { Provenance } from '../runtime-impl.ts'
 import type { VmExits } from './exits.ts'
 import type { VmNotebook } from './notes.ts'
 import { vmPaths, type VmPaths } from './paths.ts'
@@ -43,6 +44,8 @@ export interface VmWorld {
   readonly tasks: Map<string, Promise<Task>>
   /** Of shims that this process started or took up, by container. */
   readonly shimLogs: Map<string, ShimLog>
+  /** Containers of an earlier supervisor. */
+  readonly adopted: WeakMap<Container, Provenance>
   /** Ids whose create was refused before it touched anything: what bears the id is not ours to clean up. */
   readonly untouched: Set<string>
   /** Containers that exist through us: past the checks of create, or seen by observe. */
@@ -72,14 +75,16 @@ export interface VmPlace {
 
 /** The place of a new container, by the configuration. ERR_UNKNOWN_HANDLER. */
 export function newPlace(world: VmWorld, container: Container): VmPlace {
-  const handlerName = container.runtimeHandler ?? world.config.defaultRuntime
+  const adopted = world.adopted.get(container)
+  const handlerName = adopted?.handler ?? container.runtimeHandler ?? world.config.defaultRuntime
   const known = Object.hasOwn(world.config.runtimes, handlerName)
     ? world.config.runtimes[handlerName]
     : undefined
   // A handler without a path is fine here: it is looked up. The check is for its message.
   const handler = known ?? validateRuntimeHandler(world.config, handlerName)
   const env = runtimeEnvironment(handler.monitorEnv, world.environment)
-  return placed(world, { container, handler, handlerName, runtimeRoot: handler.runtimeRoot, env })
+  const runtimeRoot = adopted?.runtimeRoot ?? handler.runtimeRoot
+  return placed(world, { container, handler, handlerName, runtimeRoot, env })
 }
 
 /** The place of a container that exists: its runtime root is the one it was created under. */

@@ -9,16 +9,15 @@ import { createEffect, effect, never, openFakeHost, openFakeShim, type FakeHost 
 
 async function failureOf(host: FakeHost, timeoutMs = 20_000): Promise<{ code: string; message: string }> {
   const container = await host.container()
-  try {
-    await host.impl.create(container, { ...createEffect, timeoutMs })
-    throw new Error('it was created')
-  } catch (error) {
-    if (!isOciError(error)) throw error
-    await host.impl.cleanUp(container, effect)
-    await host.impl.delete(container, effect)
-    expect(leftOf(host, container.bundlePath, container.dir)).toEqual([])
-    return error
-  }
+  const error: unknown = await host.impl.create(container, { ...createEffect, timeoutMs }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!isOciError(error)) throw new Error('no OciError', { cause: error })
+  await host.impl.cleanUp(container, effect)
+  await host.impl.delete(container, effect)
+  expect(leftOf(host, container.bundlePath, container.dir)).toEqual([])
+  return error
 }
 
 function leftOf(host: FakeHost, bundle: string, dir: string): string[] {
@@ -93,8 +92,8 @@ describe('a shim', () => {
   })
 
   it.each([
-    ['sends a frame over 4 MiB', '0040000100000001' + '0200'],
-    ['sends what is no message', '0000000200000001' + '02000f0f'],
+    ['sends a frame over 4 MiB', '00400001000000010200'],
+    ['sends what is no message', '000000020000000102000f0f'],
     ['closes', ''],
   ])('that %s', async (_, hex) => {
     const path = await serveRaw((socket) => {

@@ -131,12 +131,9 @@ export function never(): Promise<never> {
 function usual(shim: ChildProcess, machine: ChildProcess): Answers {
   const pid = machine.pid ?? 0
   let status = 0
-  const deleted = (): never => {
-    throw new RpcError('State', 5, 'not there')
-  }
   return {
     connect: () => ({ shimPid: shim.pid ?? 0, taskPid: pid }),
-    state: ({ id }) => (status === 0 ? deleted() : { id, status, pid }),
+    state: ({ id }) => (status === 0 ? notThere() : { id, status, pid }),
     create: () => {
       status = 1
       return { pid }
@@ -160,6 +157,10 @@ function usual(shim: ChildProcess, machine: ChildProcess): Answers {
       return {}
     },
   }
+}
+
+function notThere(): never {
+  throw new RpcError('State', 5, 'not there')
 }
 
 function handlersOf(answers: Answers, calls: string[]): Handler[] {

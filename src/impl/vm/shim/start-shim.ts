@@ -10,6 +10,8 @@ import { ioError } from '../../../files.ts'
 import type { CommandResult } from '../../launcher/launcher.ts'
 import { removeFile } from '../../oci/leftovers.ts'
 import { notStartedError } from '../../oci/runtime-command.ts'
+import { holdingOutputs } from '../streams/holding-outputs.ts'
+import type { StreamPaths } from '../streams/streams.ts'
 import type { VmPlace, VmWorld } from '../world.ts'
 import type { Shim } from './connection.ts'
 import { shimEnvironment, shimStartArguments, socketOfAnswer } from './shim-command.ts'
@@ -17,6 +19,8 @@ import { readShimLog } from './shim-log.ts'
 
 export interface StartOptions {
   readonly shimPath: string
+  /** Our ends of them are open. */
+  readonly streams: StreamPaths
   readonly signal: AbortSignal
   /** What is left of the create's time. */
   readonly leftMs: () => number
@@ -25,6 +29,8 @@ export interface StartOptions {
 /** An answer to the first call comes within milliseconds; on a host that is overloaded, within seconds. */
 const proofOfLifeMaxMs = 10_000
 const answerMaxBytes = 8192
+/** What a shell exits with when it cannot execute a program. */
+const shellFailures: ReadonlySet<number> = new Set([126, 127])
 
 /**
  * Throws ERR_RUNTIME_NOT_FOUND, ERR_MONITOR_FAILED with the command, ERR_UNSUPPORTED, ERR_TIMEOUT, ERR_ABORTED, ERR_IO,
@@ -80,13 +86,13 @@ async function makeFifo(world: VmWorld, path: string): Promise<void> {
 async function runStart(
   world: VmWorld,
   { container, paths, env }: VmPlace,
-  { shimPath, signal, leftMs }: StartOptions,
+  { shimPath, streams, signal, leftMs }: StartOptions,
 ): Promise<string> {
   const { address } = await world.events()
   const debug = world.logger.isLevelEnabled?.('debug') === true
   const argv = shimStartArguments({ shimPath, containerId: container.id, debug })
   const command = {
-    argv,
+    argv: holdingOutputs(streams, argv),
     env: shimEnvironment(env, address),
     cwd: paths.bundle,
     timeoutMs: leftMs(),
@@ -123,6 +129,11 @@ function startFailure(
     )
   }
   const { message } = readRuntimeWords(result.stderrTail || result.stdout)
+  if (result.exitCode !== undefined && shellFailures.has(result.exitCode))
+    return new OciError('ERR_RUNTIME_NOT_FOUND', `${argv[0]} cannot be executed: ${message}`, {
+      ...details,
+      file: argv[0],
+    })
   const end =
     result.exitCode === undefined ? `was killed by ${result.signal}` : `exited with code ${result.exitCode}`
   return new OciError('ERR_MONITOR_FAILED', `${name} start ${end}: ${message || 'it said nothing'}`, details)
