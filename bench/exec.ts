@@ -14,6 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { readBundleSpec } from '../src/bundle/bundle.ts'
 import type { Container } from '../src/index.ts'
+import { openAttachBridge } from '../src/impl/attach-bridge/client.ts'
 import type { ExecPort } from '../src/impl/exec-port.ts'
 import { openLauncher } from '../src/impl/launcher/launcher.ts'
 import { readCgroupMounts } from '../src/impl/oci/cgroups.ts'
@@ -112,6 +113,7 @@ async function probes(execs: ExecPort, container: Container, count: number): Pro
 const alive = setInterval(() => undefined, 60_000)
 const real = await openRealRuntime(values.runtime)
 const launcher = await openLauncher({ logger: silentLogger })
+const attachBridge = openAttachBridge({ launcher, logger: silentLogger })
 const execs = createExecs({
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that a container's place is found by
   oci: {
@@ -125,6 +127,7 @@ const execs = createExecs({
     cgroupMounts: readCgroupMounts,
   } as Partial<OciWorld> as OciWorld,
   launcher,
+  attachBridge,
 })
 const container = await real.makeContainer(['/bin/sleep', '100000'])
 await real.runtime.createContainer(container)
@@ -161,6 +164,7 @@ say('zombies', `${before.zombies} before, ${after.zombies} after`)
 say('resident memory', `${Math.round(before.rss / MiB)} MiB before, ${Math.round(after.rss / MiB)} MiB after`)
 
 await execs.close()
+await attachBridge.close()
 await launcher.close()
 await real.runtime.deleteContainer(container)
 const left = real.leftovers()

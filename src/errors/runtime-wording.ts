@@ -10,6 +10,8 @@ import type { ErrorCode } from './codes.ts'
 export interface RuntimeWords {
   /** Undefined when the words are not known. */
   readonly code: ErrorCode | undefined
+  /** What of the request is wrong, where the words tell. */
+  readonly field?: string
   /** In the program's own words, without the wrapping of its log format; '' when it said nothing. */
   readonly message: string
 }
@@ -17,14 +19,15 @@ export interface RuntimeWords {
 /** The words of a failed runtime or monitor, taken from its standard error or from conmon's sync pipe. */
 export function readRuntimeWords(text: string): RuntimeWords {
   const message = unwrapped(text)
-  return { code: meanings.find(([words]) => words.test(message))?.[1], message }
+  const [, code, field] = meanings.find(([words]) => words.test(message)) ?? []
+  return { code, message, ...(field === undefined ? {} : { field }) }
 }
 
 /**
  * Case does not count: crun prints strerror's capital letters ("No such process"), runc Go's small ones. The first
  * match decides, so what is special stands before what is general. Each line's sample is under test/errors/fixtures.
  */
-const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
+const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: string])[] = [
   // The runtime does not know the container. crun says so by the file it misses.
   [/(?:^|: )container (?:\S+ )?does not exist$/im, 'ERR_UNKNOWN_TO_RUNTIME'],
   [
@@ -44,6 +47,10 @@ const meanings: readonly (readonly [RegExp, ErrorCode])[] = [
   [/exec: "[^"]*": (?:permission denied|is a directory|exec format error)/i, 'ERR_COMMAND_NOT_EXECUTABLE'],
   [/^open executable: (?:permission denied|operation not permitted)/im, 'ERR_COMMAND_NOT_EXECUTABLE'],
   [/exec format error/i, 'ERR_COMMAND_NOT_EXECUTABLE'],
+
+  // A working directory that is not there, or not for this user. Of an exec: for a container's own it is made.
+  [/^chdir [`'][^`']*[`']: /im, 'ERR_INVALID_ARGUMENT', 'cwd'],
+  [/: chdir to cwd \("[^"]*"\) set in config\.json failed: /i, 'ERR_INVALID_ARGUMENT', 'cwd'],
 
   [/specification file config\.json not found|^error loading config\.json/im, 'ERR_BUNDLE'],
 

@@ -63,6 +63,8 @@ export class FifoEnd {
 }
 
 const captureBufferBytes = 65_536
+/** Node's timers overflow above this and would fire at once. */
+const timerMaxMs = 2 ** 31 - 1
 
 /** Reads to the end, keeps the beginning, drops the rest. */
 export class FifoCapture {
@@ -179,11 +181,14 @@ export function readFifo(end: FifoEnd): FifoReadable {
     },
     endWhenQuiet: (quietMs) => {
       if (over || timer !== undefined) return
-      timer = setInterval(() => {
-        // A slow reader is not a quiet writer: what waits in the pipe is still to come.
-        if (socket.isPaused() || stream.readableLength > 0 || pausedSinceLook) pausedSinceLook = false
-        else finish()
-      }, quietMs)
+      timer = setInterval(
+        () => {
+          // A slow reader is not a quiet writer: what waits in the pipe is still to come.
+          if (socket.isPaused() || stream.readableLength > 0 || pausedSinceLook) pausedSinceLook = false
+          else finish()
+        },
+        Math.min(quietMs, timerMaxMs),
+      )
     },
   }
 }

@@ -5,10 +5,12 @@ import { existsSync, readdirSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import type { Container } from '../../src/container.ts'
-import type { ExecPort } from '../../src/impl/exec-port.ts'
+import { isOciError, type OciError } from '../../src/errors/index.ts'
+import type { ExecPort, ExecRequest, ExecSession } from '../../src/impl/exec-port.ts'
 import { openLauncher, type Launcher } from '../../src/impl/launcher/launcher.ts'
 import { readCgroupMounts } from '../../src/impl/oci/cgroups.ts'
 import { createExecs } from '../../src/impl/oci/execs.ts'
+import { openAttachBridge } from '../../src/impl/attach-bridge/client.ts'
 import { Notebook } from '../../src/impl/oci/notes.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
@@ -17,6 +19,7 @@ import {
   createEffect,
   effect,
   openHost,
+  until,
   type BundleOptions,
   type OciHost,
   type RuntimeName,
@@ -29,6 +32,8 @@ export interface ExecHost {
   /** A container that sleeps. */
   readonly container: Container
   readonly init: ProcessIdentity
+  /** Of the process that carries the streams of terminals. */
+  readonly helperPid: () => number | undefined
   /** What commands have left on disk. */
   readonly leftovers: () => string[]
 }
@@ -40,13 +45,25 @@ export async function openExecHost(
 ): Promise<ExecHost> {
   const host = await openHost(runtime)
   const launcher = await openLauncher({ logger: silentLogger })
-  const execs = createExecs({ oci: worldOf(host, launcher), launcher })
+  const attachBridge = openAttachBridge({ launcher, logger: silentLogger })
+  const execs = createExecs({ oci: worldOf(host, launcher), launcher, attachBridge })
   onTestFinished(() => launcher.close())
-  onTestFinished(() => execs.close())
+  onTestFinished(async () => {
+    await execs.close()
+    await attachBridge.close()
+  })
   const container = await host.container(args, options)
   const { init } = await host.impl.create(container, createEffect)
   await host.impl.start(container, effect)
-  return { host, execs, launcher, container, init, leftovers: () => leftoversOf(host) }
+  return {
+    host,
+    execs,
+    launcher,
+    container,
+    init,
+    helperPid: () => attachBridge.pid,
+    leftovers: () => leftoversOf(host),
+  }
 }
 
 /** As much of it as finding a container's place needs. */
@@ -74,6 +91,41 @@ function leftoversOf({ config }: OciHost): string[] {
       entry.isFIFO() ? [] : [entry.name],
     ),
   )
+}
+
+export const sh = (script: string): string[] => ['/bin/sh', '-c', script]
+
+export async function errorOf(promise: Promise<unknown>): Promise<OciError> {
+  const error: unknown = await promise.then(
+    () => new Error('it succeeded'),
+    (reason: unknown) => reason,
+  )
+  if (isOciError(error)) return error
+  throw error
+}
+
+/** A shell script with a terminal. */
+export function startIn(
+  { execs, container }: ExecHost,
+  script: string,
+  more: Partial<ExecRequest> = {},
+): Promise<ExecSession> {
+  return execs.startExec(container, { argv: sh(script), tty: true, ...more }, effect)
+}
+
+/** What a command says, as it says it. */
+export interface Heard {
+  readonly said: string
+  until(part: string): Promise<void>
+}
+
+export function listen({ stdout }: ExecSession): Heard {
+  const heard = {
+    said: '',
+    until: (part: string) => until(`it says ${part}`, () => heard.said.includes(part)),
+  }
+  stdout?.on('data', (chunk: Buffer) => (heard.said += chunk.toString('latin1')))
+  return heard
 }
 
 export async function readAll(stream: Readable | undefined): Promise<Buffer> {

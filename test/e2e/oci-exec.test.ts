@@ -1,22 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { isOciError, type OciError } from '../../src/errors/index.ts'
 import { ExecSyncError } from '../../src/impl/exec-port.ts'
-import { openExecHost, readAll, sha256, sha256Of } from './exec-host.ts'
+import { errorOf, openExecHost, readAll, sh, sha256, sha256Of } from './exec-host.ts'
 import { effect, processesNaming, runtimeNames, until } from './oci-host.ts'
 
 const MiB = 1024 * 1024
-const sh = (script: string): string[] => ['/bin/sh', '-c', script]
-
-async function errorOf(promise: Promise<unknown>): Promise<OciError> {
-  const error: unknown = await promise.then(
-    () => new Error('it succeeded'),
-    (reason: unknown) => reason,
-  )
-  if (isOciError(error)) return error
-  throw error
-}
 
 describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
   it('has its exit code, stdout and stderr apart, byte for byte', async () => {

@@ -8,7 +8,12 @@ import { readRuntimeWords } from '../../src/errors/runtime-wording.ts'
 const fixture = z.object({
   program: z.string(),
   samples: z.array(
-    z.object({ situation: z.string(), stderr: z.string(), code: z.enum(errorCodes).nullable() }),
+    z.object({
+      situation: z.string(),
+      stderr: z.string(),
+      code: z.enum(errorCodes).nullable(),
+      field: z.string().optional(),
+    }),
   ),
 })
 
@@ -17,9 +22,10 @@ describe.each(['crun', 'runc', 'conmon'])('the words of %s', (name) => {
   const file = join(import.meta.dirname, 'fixtures', `${name}.json`)
   const { samples } = fixture.parse(JSON.parse(readFileSync(file, 'utf8')))
 
-  it.each(samples)('mean $code in the situation $situation', ({ stderr, code }) => {
+  it.each(samples)('mean $code in the situation $situation', ({ stderr, code, field }) => {
     const words = readRuntimeWords(stderr)
     expect(words.code ?? null).toBe(code)
+    expect(words.field).toBe(field)
     expect(words.message).not.toBe('')
     expect(words.message).not.toMatch(/^time=|level=|\[conmon:|\n$/)
   })

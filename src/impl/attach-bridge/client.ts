@@ -33,6 +33,11 @@ export interface BridgeTarget {
   readonly socket: string
   /** How much output may wait in the helper before the client is dropped. Default {@link bufferDefaultMaxBytes}. */
   readonly bufferMaxBytes?: number | undefined
+  /**
+   * `live` (default): a client that is too slow is dropped, so that it cannot hold up what others depend on. `whole`: the
+   * monitor is held up instead, and streams that are cut short all the same end with an error.
+   */
+  readonly delivery?: 'live' | 'whole' | undefined
 }
 
 export interface AttachBridgeOptions {
@@ -47,6 +52,8 @@ export interface AttachBridgeOptions {
 }
 
 export const bufferDefaultMaxBytes = 4 * 1024 * 1024
+/** Enough to keep the line busy; what is more waits where it comes from. */
+const wholeBufferMaxBytes = 256 * 1024
 
 const sessionsMax = 1024
 const startTimeoutMs = 10_000
@@ -152,15 +159,17 @@ class HelperBridge implements AttachBridge {
     const send = (type: number, payload?: Buffer) => {
       if (!line.destroyed) line.write(encodeFrame(number, type, payload))
     }
-    const session = new Session(send)
+    const whole = target.delivery === 'whole'
+    const session = new Session(send, whole)
     helper.sessions.set(number, session)
     // People are attached: that is a reason for the embedder's process to go on.
     line.ref()
     void this.#forget(helper, number, session)
     const abort = () => session.close()
     signal?.addEventListener('abort', abort, { once: true })
-    const { directory, socket, bufferMaxBytes = bufferDefaultMaxBytes } = target
-    send(request.open, encodeJson({ directory, socket, bufferMaxBytes }))
+    const defaultMaxBytes = whole ? wholeBufferMaxBytes : bufferDefaultMaxBytes
+    const { directory, socket, bufferMaxBytes = defaultMaxBytes } = target
+    send(request.open, encodeJson({ directory, socket, bufferMaxBytes, whole }))
     const end = await Promise.race([
       session.opened.then(
         () => undefined,

@@ -23,7 +23,7 @@ function main(line: Socket, RelayClass: typeof Relay): void {
   const open = ({ session, payload }: Frame): void => {
     const wanted = parseOpenRequest(payload)
     if (wanted === undefined || relays.has(session)) throw new Error(`session ${session} cannot be opened`)
-    const relay = new RelayClass(wanted.bufferMaxBytes, {
+    const relay = new RelayClass(wanted, {
       send: (type, bytes) => write(encodeFrame(session, type, bytes)),
       finish: (end) => {
         relays.delete(session)

@@ -34,6 +34,8 @@ export interface OpenRequest {
   readonly directory: string
   readonly socket: string
   readonly bufferMaxBytes: number
+  /** The monitor is held up for as long as the client is slow; nobody else depends on it. */
+  readonly whole: boolean
 }
 
 /** Why a session is over. */
@@ -81,9 +83,10 @@ export function encodeJson(value: OpenRequest | SessionEnd): Buffer {
 }
 
 export function parseOpenRequest(payload: Buffer): OpenRequest | undefined {
-  const { directory, socket, bufferMaxBytes } = parseRecord(payload)
+  const { directory, socket, bufferMaxBytes, whole } = parseRecord(payload)
   if (typeof directory !== 'string' || typeof socket !== 'string') return undefined
-  return typeof bufferMaxBytes === 'number' ? { directory, socket, bufferMaxBytes } : undefined
+  if (typeof bufferMaxBytes !== 'number' || typeof whole !== 'boolean') return undefined
+  return { directory, socket, bufferMaxBytes, whole }
 }
 
 export function parseSessionEnd(payload: Buffer): SessionEnd | undefined {

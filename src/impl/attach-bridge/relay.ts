@@ -4,6 +4,9 @@
  * Invariant: the monitor is read, whatever the client does. A conmon that cannot write to a client stops altogether: log,
  * other clients, exit file (cri-o#7945). So what the supervisor has no credit for waits here; when as much waits as may,
  * the monitor is held up for a moment (attach-client/hold-up.ts), and then the client is dropped.
+ *
+ * The monitor of an exec serves that one client only. There it is the other way round: `whole` holds it up for as long as
+ * it takes, which slows the command down, and nothing is dropped.
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -41,6 +44,7 @@ const stalledMaxMs = 10_000
 export class Relay {
   readonly #client: RelayClient
   readonly #bufferMaxBytes: number
+  readonly #whole: boolean
   readonly #holdUp: HoldUp
   #monitor: Seqpacket | undefined
   #waiting: Waiting[] = []
@@ -50,10 +54,12 @@ export class Relay {
   #over = false
   #stalled: NodeJS.Timeout | undefined
 
-  constructor(bufferMaxBytes: number, client: RelayClient) {
+  constructor({ bufferMaxBytes, whole }: Pick<OpenRequest, 'bufferMaxBytes' | 'whole'>, client: RelayClient) {
     this.#bufferMaxBytes = bufferMaxBytes
+    this.#whole = whole
     this.#client = client
-    this.#holdUp = new HoldUp(() => this.#drop(`${bufferMaxBytes} bytes of output waited for the client`))
+    const drop = () => this.#drop(`${bufferMaxBytes} bytes of output waited for the client`)
+    this.#holdUp = new HoldUp(whole ? undefined : drop)
   }
 
   async open({ directory, socket }: Pick<OpenRequest, 'directory' | 'socket'>): Promise<void> {
@@ -150,10 +156,13 @@ export class Relay {
 
   #monitorEnded(): void {
     this.#ended = true
-    this.#stalled = setTimeout(
-      () => this.#drop(`the client took nothing for ${stalledMaxMs} ms`),
-      stalledMaxMs,
-    )
+    // No more is to come than waits here: the supervisor may as well have it.
+    if (this.#whole) this.#creditBytes = Infinity
+    else
+      this.#stalled = setTimeout(
+        () => this.#drop(`the client took nothing for ${stalledMaxMs} ms`),
+        stalledMaxMs,
+      )
     this.#sendWaiting()
   }
 

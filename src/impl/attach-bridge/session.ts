@@ -25,13 +25,18 @@ export interface BridgeSession {
   readonly stderr: Readable
   /** Calls a write back when the monitor has it. `end` half-closes. */
   readonly stdin: Writable
+  /** Of output, so far. */
+  readonly receivedBytes: number
   /** Never rejects. Resolves when the session is over, also while output still waits to be read. */
   readonly ended: Promise<BridgeEnd>
+  /** Has everything come that waits on the other side, up to {@link hurriedMaxBytes}, although it is not read yet. */
+  hurry(): void
   close(): void
 }
 
 /** Credit is given back in lumps of this. */
 const creditLumpBytes = windowBytes / 4
+const hurriedMaxBytes = 4 * 1024 * 1024
 
 export class Session implements BridgeSession {
   readonly stdout: Output
@@ -40,14 +45,17 @@ export class Session implements BridgeSession {
   readonly opened: Promise<void>
   readonly ended: Promise<BridgeEnd>
   readonly #send: (type: number, payload?: Buffer) => void
+  readonly #whole: boolean
   readonly #opened = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<BridgeEnd>()
   #end: BridgeEnd | undefined
   #takenBytes = 0
+  #receivedBytes = 0
   #written: ((error?: Error) => void) | undefined
 
-  constructor(send: (type: number, payload?: Buffer) => void) {
+  constructor(send: (type: number, payload?: Buffer) => void, whole: boolean) {
     this.#send = send
+    this.#whole = whole
     this.opened = this.#opened.promise
     this.ended = this.#ended.promise
     const taken = (bytes: number) => this.#taken(bytes)
@@ -58,19 +66,30 @@ export class Session implements BridgeSession {
     this.opened.catch(() => undefined)
   }
 
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
   get isOver(): boolean {
     return this.#end !== undefined
   }
 
   take({ type, payload }: Frame): void {
     if (this.#end !== undefined) return
-    if (type === reply.stdout) this.stdout.arrived(payload)
-    if (type === reply.stderr) this.stderr.arrived(payload)
+    if (type === reply.stdout || type === reply.stderr) {
+      this.#receivedBytes += payload.length
+      const output = type === reply.stdout ? this.stdout : this.stderr
+      output.arrived(payload)
+    }
     if (type === reply.written) this.#writeDone()
     if (type === reply.opened) this.#opened.resolve()
     if (type === reply.end) {
       this.finish(parseSessionEnd(payload) ?? { reason: 'lost', message: 'the helper sent what is no reply' })
     }
+  }
+
+  hurry(): void {
+    if (this.#end === undefined) this.#send(request.credit, encodeCredit(hurriedMaxBytes))
   }
 
   close(): void {
@@ -83,8 +102,8 @@ export class Session implements BridgeSession {
     if (this.#end !== undefined) return
     this.#end = end
     this.#opened.reject(new OciError('ERR_NOT_RUNNING', end.message))
-    this.stdout.push(null)
-    this.stderr.push(null)
+    const isCut = this.#whole && end.reason === 'lost'
+    for (const output of [this.stdout, this.stderr]) output.over(isCut ? end.message : undefined)
     this.stdin.destroy()
     this.#writeDone()
     this.#ended.resolve(end)
@@ -132,11 +151,25 @@ class Output extends Readable {
   constructor(taken: (bytes: number) => void) {
     super()
     this.#taken = taken
+    // Without a listener an output that is cut short would end the embedder's process.
+    this.on('error', () => undefined)
+  }
+
+  /** Nothing more comes; with an error when that is not the end. */
+  over(why: string | undefined): void {
+    if (why === undefined) this.push(null)
+    else this.destroy(new OciError('ERR_LAUNCHER_LOST', `the rest of the output is lost: ${why}`))
   }
 
   arrived(payload: Buffer): void {
     this.#heldBytes += costBytes(payload)
-    if (this.push(payload)) this.#release()
+    if (this.destroyed || this.push(payload)) this.#release()
+  }
+
+  /** What comes for a reader that has left is dropped, so that the other output goes on. */
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#release()
+    done(error)
   }
 
   override _read(): void {

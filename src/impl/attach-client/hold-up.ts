@@ -7,21 +7,25 @@ const holdUpMaxMs = 1000
 const earnedShare = 0.05
 
 export class HoldUp {
-  readonly #onSpent: () => void
+  readonly #onSpent: (() => void) | undefined
+  #isOn = false
   #leftMs = holdUpMaxMs
   #sinceMs = performance.now()
   #timer: NodeJS.Timeout | undefined
 
-  constructor(onSpent: () => void) {
+  /** Without `onSpent` it may last for ever. */
+  constructor(onSpent: (() => void) | undefined) {
     this.#onSpent = onSpent
   }
 
   get isOn(): boolean {
-    return this.#timer !== undefined
+    return this.#isOn
   }
 
   begin(): void {
-    if (this.#timer !== undefined) return
+    if (this.#isOn) return
+    this.#isOn = true
+    if (this.#onSpent === undefined) return
     const nowMs = performance.now()
     this.#leftMs = Math.min(holdUpMaxMs, this.#leftMs + (nowMs - this.#sinceMs) * earnedShare)
     this.#sinceMs = nowMs
@@ -29,6 +33,7 @@ export class HoldUp {
   }
 
   end(): void {
+    this.#isOn = false
     if (this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#timer = undefined

@@ -100,7 +100,10 @@ function spawnAttended({ argv: [file, ...args], env, cwd, stdio }: AttendRequest
   try {
     const fds = [openInput(stdio, opened), openOutput(stdio.stdout, opened)] as const
     const stderr = stdio.stderr === undefined ? 'pipe' : openOutput(stdio.stderr, opened)
-    return spawn(file, args, { env, cwd, detached: true, stdio: [...fds, stderr] })
+    const more = (stdio.more ?? []).map(({ path, access }) =>
+      openBlocking(path, access === 'read' ? constants.O_RDONLY : constants.O_RDWR, opened),
+    )
+    return spawn(file, args, { env, cwd, detached: true, stdio: [...fds, stderr, ...more] })
   } catch (error) {
     const path = error instanceof Error && 'path' in error ? String(error.path) : file
     return { errno: errnoOf(error) ?? 'UNKNOWN', path }

@@ -10,6 +10,14 @@ export interface AttendedStdio {
   readonly stdin?: string | undefined
   readonly stdout?: string | undefined
   readonly stderr?: string | undefined
+  /** From descriptor 3 on. */
+  readonly more?: readonly MoreStdio[] | undefined
+}
+
+export interface MoreStdio {
+  readonly path: string
+  /** `both`: it is never told that nobody is at the other end. */
+  readonly access: 'read' | 'both'
 }
 
 export type OrphanPolicy = 'kill' | 'leave'
@@ -48,9 +56,23 @@ export function parseAttendingRequest(value: Record<string, unknown>): Attending
   if (type !== 'attend' || !isStrings(argv) || typeof cwd !== 'string') return undefined
   if (onOrphan !== 'kill' && onOrphan !== 'leave') return undefined
   const [file, ...rest] = argv
-  if (file === undefined || !isTexts(env) || !isTexts(stdio)) return undefined
-  const { stdin, stdout, stderr } = stdio as AttendedStdio
-  return { type, id, argv: [file, ...rest], env, cwd, stdio: { stdin, stdout, stderr }, onOrphan }
+  const streams = parseStdio(stdio)
+  if (file === undefined || !isTexts(env) || streams === undefined) return undefined
+  return { type, id, argv: [file, ...rest], env, cwd, stdio: streams, onOrphan }
+}
+
+function parseStdio(value: unknown): AttendedStdio | undefined {
+  if (!isRecord(value)) return undefined
+  const { more, ...streams } = value
+  if (!isTexts(streams)) return undefined
+  const { stdin, stdout, stderr } = streams as AttendedStdio
+  if (more === undefined) return { stdin, stdout, stderr }
+  return Array.isArray(more) && more.every(isMore) ? { stdin, stdout, stderr, more } : undefined
+}
+
+function isMore(value: unknown): value is MoreStdio {
+  if (!isRecord(value) || typeof value['path'] !== 'string') return false
+  return value['access'] === 'read' || value['access'] === 'both'
 }
 
 export function parseAttendingReply(value: Record<string, unknown>): AttendingReply | undefined {

@@ -1,11 +1,15 @@
 /** Waiting with a limit. The timers here are cancelled as soon as nobody waits for them. */
 import { setTimeout as delay } from 'node:timers/promises'
 
+/** Node's timers overflow above this and would fire at once. */
+const timerMaxMs = 2 ** 31 - 1
+
 /** Waits for an event at most so long; undefined when the time is up. */
 export async function within<T>(event: Promise<T>, limitMs: number): Promise<T | undefined> {
   const timer = new AbortController()
   try {
-    return await Promise.race([event, delay(limitMs, undefined, { signal: timer.signal })])
+    const late = delay(Math.min(limitMs, timerMaxMs), undefined, { signal: timer.signal })
+    return await Promise.race([event, late])
   } finally {
     timer.abort()
   }

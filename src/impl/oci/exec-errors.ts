@@ -21,18 +21,23 @@ const nothing: ExecOutput = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
 /** `words`: the runtime's log, else what came on stderr, where conmon and runtimes without a log complain. */
 export function notRun(words: string, failed: FailedExec, output: ExecOutput = nothing): OciError {
   const said = words.trim() === '' ? output.stderr.toString('utf8') : words
-  const { code = 'ERR_RUNTIME_FAILED', message } = readRuntimeWords(said)
+  const { code = 'ERR_RUNTIME_FAILED', message, field } = readRuntimeWords(said)
   const what = `cannot run ${shown(failed.argv)} in container ${failed.containerId}`
-  return fault(code, `${what}: ${message || 'the runtime did not say why'}`, failed, output)
+  return fault({ code, field }, `${what}: ${message || 'the runtime did not say why'}`, failed, output)
 }
 
 /** It ran, and nobody can say how it ended. */
 export function exitUnknown(failed: FailedExec, output: ExecOutput = nothing): OciError {
   const message = `the monitor of ${shown(failed.argv)} in container ${failed.containerId} died: how the command ended is not known`
-  return fault('ERR_MONITOR_LOST', message, failed, output)
+  return fault({ code: 'ERR_MONITOR_LOST' }, message, failed, output)
 }
 
-function fault(code: ErrorCode, message: string, failed: FailedExec, output: ExecOutput): OciError {
+interface Fault {
+  readonly code: ErrorCode
+  readonly field?: string | undefined
+}
+
+function fault({ code, field }: Fault, message: string, failed: FailedExec, output: ExecOutput): OciError {
   const { containerId, operation, monitorArgv } = failed
   const command: FailedCommand = {
     argv: monitorArgv,
@@ -41,7 +46,7 @@ function fault(code: ErrorCode, message: string, failed: FailedExec, output: Exe
     timedOut: false,
     stderrTail: output.stderr.subarray(-8192).toString('utf8'),
   }
-  const details = { containerId, operation, command }
+  const details = { containerId, operation, field, command }
   return operation === 'execSync'
     ? new ExecSyncError(code, message, { ...details, ...output })
     : new OciError(code, message, details)

@@ -11,16 +11,26 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
-import { ioError, readTextFile } from '../../files.ts'
+import { ensurePrivateDirectory, ioError, readTextFile } from '../../files.ts'
+import type { AttachBridge } from '../attach-bridge/client.ts'
 import type { ExecCommand, ExecExit, OnDisconnect } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
 import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
-import { conmonExecArguments, execFiles, rootfsPath, type ExecFiles } from './exec-arguments.ts'
+import {
+  conmonExecArguments,
+  execFiles,
+  rootfsPath,
+  terminalDescriptors,
+  terminalEnvironment,
+  type ExecFiles,
+  type TerminalFifos,
+} from './exec-arguments.ts'
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
 import type { ExecHome } from './exec-home.ts'
+import { wordsToRunAhead } from './exec-ahead.ts'
 import { checkExecCommand, execProcess, type Terminal } from './exec-spec.ts'
 import { execUser } from './exec-user.ts'
 import { searchProcess } from './exec-process.ts'
@@ -31,6 +41,8 @@ import { monitorPath, placeOf, runtimePath, type OciWorld, type Place } from './
 export interface ExecWorld {
   readonly oci: OciWorld
   readonly launcher: Pick<Launcher, 'attend' | 'run'>
+  /** For terminals. */
+  readonly attachBridge: AttachBridge
   readonly home: ExecHome
 }
 
@@ -39,6 +51,7 @@ export interface ExecStdio {
   readonly stdin?: string | undefined
   readonly stdout?: string | undefined
   readonly stderr?: string | undefined
+  readonly terminal?: (Terminal & TerminalFifos) | undefined
 }
 
 export type ExecOutcome =
@@ -67,11 +80,10 @@ export async function launchExec(
   container: Container,
   command: ExecCommand & { readonly onDisconnect?: OnDisconnect | undefined },
   stdio: ExecStdio,
-  terminal?: Terminal,
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const text = await processText(place, command, terminal)
+  const text = await processText(place, command, stdio.terminal)
   const files = execFiles(await world.home.makeDirectory(), container.id)
   try {
     return await launchIn(world, place, files, { text, stdio, onDisconnect: command.onDisconnect ?? 'kill' })
@@ -102,26 +114,38 @@ async function launchIn(
   { oci, launcher }: ExecWorld,
   place: Place,
   files: ExecFiles,
-  { text, stdio, onDisconnect }: Preparation,
+  { text, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
 ): Promise<LaunchedExec> {
-  const { container, env, runtimeRoot } = place
+  const { container, runtimeRoot } = place
   const id = randomBytes(16).toString('hex')
   const runtime = await runtimePath(oci, place)
   const monitorProgram = await monitorPath(oci, place)
   await writeProcess(files.processFile, text)
+  if (terminal !== undefined) await ensurePrivateDirectory(files.monitorDirectory)
   const cgroup = await makeExecCgroup(oci, place, runtime, id)
+  const sized = terminal?.size !== undefined
+  const ahead = sized ? await wordsToRunAhead(oci, launcher, runtime, place.env) : undefined
   const argv = conmonExecArguments(files, {
     execId: id,
     containerId: container.id,
     containerName: container.name,
     monitorPath: monitorProgram,
-    runtimePath: runtime,
+    runtime: [...(ahead ?? []), runtime],
     runtimeRoot,
     systemdCgroup: oci.config.cgroupManager === 'systemd',
+    terminal: terminal !== undefined,
     execOptions: cgroup === undefined ? [] : [cgroup.option],
   })
+  const surroundings =
+    terminal === undefined
+      ? { env: place.env, stdio: streams }
+      : {
+          env: { ...place.env, ...terminalEnvironment },
+          stdio: { ...streams, more: terminalDescriptors(terminal) },
+          cwd: files.directory,
+        }
   try {
-    const child = await launcher.attend({ argv, env, stdio, onOrphan: onDisconnect })
+    const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child) throw notStartedError(child, { containerId: container.id, operation: 'exec' })
     const monitor = await readIdentity(child.pid)
     const outcome = outcomeOf(child, monitor, files, cgroup)
@@ -160,7 +184,7 @@ async function outcomeOf(
   try {
     const end = await child.ended
     if ('lost' in end && monitor !== undefined) await gone(monitor)
-    return await readOutcome(files)
+    return await readOutcome(files, 'stderrTail' in end ? end.stderrTail : '')
   } catch {
     // Whatever the disk or /proc refused: an exec always has an end, and this one's is not known.
     return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid: undefined }
@@ -169,12 +193,14 @@ async function outcomeOf(
   }
 }
 
-async function readOutcome(files: ExecFiles): Promise<ExecOutcome> {
+/** `stderr`: conmon's, where nobody else has it. */
+async function readOutcome(files: ExecFiles, stderr: string): Promise<ExecOutcome> {
   const code = Number(/^(\d{1,3})\n?$/.exec((await readText(files.exitFile)) ?? '')?.[1])
   const pid = await readPidFile(files.pidFile)
   if (Number.isInteger(code)) return { kind: 'ended', exit: { kind: 'code', code }, pid }
   if (pid !== undefined) return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid }
-  return { kind: 'failed', words: (await readText(files.logFile)) ?? '' }
+  const words = (await readText(files.logFile)) ?? ''
+  return { kind: 'failed', words: words.trim() === '' ? stderr : words }
 }
 
 function readText(file: string): Promise<string | undefined> {

@@ -5,8 +5,9 @@
  */
 import { OciError } from '../../errors/index.ts'
 import type { OciProcess } from '../../bundle/oci-spec.ts'
-import type { ExecCommand } from '../exec-port.ts'
+import type { ExecCommand, ExecRequest } from '../exec-port.ts'
 import type { TerminalSize } from '../terminal-size.ts'
+import { checkTerminalSize } from '../attach-client/terminal-sizes.ts'
 
 /** Linux takes 128 KiB for one argument and a quarter of the stack for all; what is above this never fits. */
 const argumentMaxBytes = 131_071
@@ -73,6 +74,19 @@ export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
   if (cwd === undefined) return
   if (!cwd.startsWith('/')) throw invalid('cwd', `the working directory must be an absolute path, got ${cwd}`)
   checkText(cwd, 'cwd')
+}
+
+/** {@link checkExecCommand}, and what a session has besides. */
+export function checkExecRequest(request: ExecRequest): void {
+  checkExecCommand(request)
+  if (request.size !== undefined) checkTerminalSize(request.size, 'size')
+  checkLimit(request.drainMs, 'drainMs')
+}
+
+/** Throws ERR_INVALID_ARGUMENT for what is no number from `least` to Infinity. */
+export function checkLimit(value: number | undefined, field: string, least = 0): void {
+  if (value === undefined || value >= least) return
+  throw invalid(field, `${field} must be a number from ${least} on, got ${value}`)
 }
 
 function checkText(text: string, field: string): void {

@@ -1,29 +1,16 @@
-/** A command whose streams are the caller's: started, handed over while it runs, its end told apart from theirs. */
+/** A command without a terminal: its streams are FIFOs, which it has as they are. */
 import type { Writable } from 'node:stream'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
-import { execDrainDefaultMs, type ExecExit, type ExecRequest, type ExecSession } from '../exec-port.ts'
+import { execDrainDefaultMs, type ExecRequest } from '../exec-port.ts'
 import { FifoEnd, readFifo, writeFifo, type FifoReadable } from '../fifo.ts'
 import { within } from '../launcher/deadlines.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
-import { exitUnknown, notRun } from './exec-errors.ts'
+import type { CarriedExec, ExecChannel } from './exec-channel.ts'
 import { unlinkIfThere } from './exec-home.ts'
 import { launchExec, type ExecStdio, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { readPidFile } from './monitor.ts'
-import { throwIfAborted } from './waiting.ts'
 
-const SIGKILL = 9
-const endLimitMs = 2000
 const pauseMinMs = 1
 const pauseMaxMs = 50
-
-/** A session and what its keeper may do with it. */
-export interface RunningExec {
-  readonly session: ExecSession
-  end(limitMs: number): Promise<boolean>
-  /** Nobody is at our end any more: it is ended, or goes on without an audience. */
-  disconnect(): Promise<void>
-}
 
 interface Ends {
   readonly stdin: FifoEnd | undefined
@@ -31,20 +18,11 @@ interface Ends {
   readonly stderr: FifoEnd | undefined
 }
 
-interface Streams {
-  readonly stdin: Writable | undefined
-  readonly stdout: FifoReadable | undefined
-  readonly stderr: FifoReadable | undefined
-}
-
-export async function startExec(
+export async function launchWithFifos(
   world: ExecWorld,
   container: Container,
   request: ExecRequest,
-  signal: AbortSignal,
-): Promise<RunningExec> {
-  if (request.tty === true) throw noTerminal(container.id)
-  throwIfAborted(signal)
+): Promise<CarriedExec> {
   const paths = await world.home.takeFifos(3)
   let ends: Ends | undefined
   try {
@@ -57,8 +35,13 @@ export async function startExec(
     }
     ends = openEnds(stdio)
     const launched = await launchExec(world, container, request, stdio)
-    const streams = streamsOf(ends, request)
-    return await running(launched, streams, container, request, signal)
+    const channel = channelOf(ends, request)
+    try {
+      return { launched, channel, pid: await whenRunning(launched) }
+    } catch (error) {
+      for (const stream of [channel.stdin, channel.stdout, channel.stderr]) stream?.destroy()
+      throw error
+    }
   } finally {
     for (const end of Object.values(ends ?? {})) if (end instanceof FifoEnd) end.abandon()
     await Promise.all(paths.map(unlinkIfThere))
@@ -85,49 +68,43 @@ function openEnds({ stdin, stdout, stderr }: ExecStdio): Ends {
   }
 }
 
-function streamsOf(ends: Ends, request: ExecRequest): Streams {
-  const stderr = ends.stderr && readFifo(ends.stderr)
-  if (request.stderr === false) stderr?.discard()
+function channelOf(ends: Ends, request: ExecRequest): ExecChannel {
+  const { drainMs = execDrainDefaultMs } = request
+  const stdin = ends.stdin && writeToCommand(ends.stdin)
+  const stdout = ends.stdout && readFifo(ends.stdout)
+  const stderr = wanted(ends.stderr && readFifo(ends.stderr), request)
+  const outputs = [stdout, stderr]
   return {
-    stdin: ends.stdin && writeFifo(ends.stdin),
-    stdout: ends.stdout && readFifo(ends.stdout),
-    stderr: request.stderr === false ? undefined : stderr,
+    stdin,
+    stdout: stdout?.stream,
+    stderr: stderr?.stream,
+    resize: undefined,
+    // What waits in a pipe holds up nobody's end.
+    hurry: () => undefined,
+    finish: () => {
+      stdin?.destroy()
+      for (const output of outputs) output?.endWhenQuiet(drainMs)
+    },
+    discard: () => {
+      stdin?.destroy()
+      for (const output of outputs) output?.discard()
+    },
   }
 }
 
-async function running(
-  launched: LaunchedExec,
-  streams: Streams,
-  container: Container,
-  request: ExecRequest,
-  signal: AbortSignal,
-): Promise<RunningExec> {
-  const { stdin, stdout, stderr } = streams
-  // Without a listener a command that does not read its stdin would end the embedder's process.
-  stdin?.on('error', () => undefined)
-  try {
-    const pid = await whenRunning(launched, container, request)
-    const exec = sessionOf(launched, streams, { pid, container, request })
-    const onAbort = (): void => void exec.disconnect()
-    signal.addEventListener('abort', onAbort, { once: true })
-    void exec.session.exited.then(() => signal.removeEventListener('abort', onAbort))
-    if (signal.aborted) onAbort()
-    return exec
-  } catch (error) {
-    stdin?.destroy()
-    stdout?.stream.destroy()
-    stderr?.stream.destroy()
-    throw error
-  }
+/** Without a listener a command that does not read its stdin would end the embedder's process. */
+function writeToCommand(end: FifoEnd): Writable {
+  return writeFifo(end).on('error', () => undefined)
+}
+
+function wanted(stderr: FifoReadable | undefined, request: ExecRequest): FifoReadable | undefined {
+  if (request.stderr !== false) return stderr
+  stderr?.discard()
+  return undefined
 }
 
 /** The pid of the command once it runs: the runtime writes it then. */
-async function whenRunning(
-  { files, outcome, argv: monitorArgv }: LaunchedExec,
-  { id: containerId }: Container,
-  { argv }: ExecRequest,
-): Promise<number> {
-  const failed = { containerId, operation: 'startExec', argv, monitorArgv } as const
+async function whenRunning({ files, outcome }: LaunchedExec): Promise<number | undefined> {
   const ended = outcome.then(() => 'ended' as const)
   for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseMs * 1.5, pauseMaxMs)) {
     const pid = await readPidFile(files.pidFile)
@@ -135,62 +112,5 @@ async function whenRunning(
     if ((await within(ended, pauseMs)) !== undefined) break
   }
   const end = await outcome
-  if (end.kind === 'failed') throw notRun(end.words, failed)
-  if (end.pid === undefined) throw exitUnknown(failed)
-  return end.pid
-}
-
-interface SessionDetails {
-  readonly pid: number
-  readonly container: Container
-  readonly request: ExecRequest
-}
-
-function sessionOf(
-  launched: LaunchedExec,
-  { stdin, stdout, stderr }: Streams,
-  { pid, container, request }: SessionDetails,
-): RunningExec {
-  const { drainMs = execDrainDefaultMs, onDisconnect = 'kill' } = request
-  let over = false
-  // Read now: later the pid may be somebody else's.
-  const identity = readIdentity(pid).catch(() => undefined)
-  const exited = launched.outcome.then((outcome): ExecExit => {
-    over = true
-    stdin?.destroy()
-    for (const output of [stdout, stderr]) output?.endWhenQuiet(drainMs)
-    return outcome.kind === 'ended' ? outcome.exit : { kind: 'unknown', why: 'monitor-lost' }
-  })
-  const end = (limitMs: number): Promise<boolean> => (over ? Promise.resolve(true) : launched.end(limitMs))
-  const session: ExecSession = {
-    id: launched.id,
-    containerId: container.id,
-    argv: request.argv,
-    pid,
-    stdin,
-    stdout: stdout?.stream,
-    stderr: stderr?.stream,
-    exited,
-    kill: async (signal) => {
-      const process = await identity
-      if (over || process === undefined) return false
-      if (signal === SIGKILL) return end(endLimitMs)
-      return killProcess(process, signal)
-    },
-    resize: () => Promise.reject(noTerminal(container.id)),
-  }
-  const disconnect = async (): Promise<void> => {
-    if (onDisconnect === 'kill') await end(endLimitMs)
-    stdin?.destroy()
-    for (const output of [stdout, stderr]) output?.discard()
-  }
-  return { session, end, disconnect }
-}
-
-function noTerminal(containerId: string): OciError {
-  return new OciError('ERR_UNSUPPORTED', 'the command has no terminal', {
-    containerId,
-    operation: 'startExec',
-    field: 'tty',
-  })
+  return end.kind === 'ended' ? end.pid : undefined
 }

@@ -17,6 +17,7 @@ import { FifoCapture, FifoEnd } from '../fifo.ts'
 import { whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown, notRun, type FailedExec } from './exec-errors.ts'
 import { unlinkIfThere } from './exec-home.ts'
+import { checkLimit } from './exec-spec.ts'
 import { launchExec, type ExecOutcome, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { throwIfAborted } from './waiting.ts'
 
@@ -122,12 +123,7 @@ function resultOf(
 
 /** Throws ERR_INVALID_ARGUMENT with the field. */
 export function checkExecLimits({ timeoutMs, outputMaxBytes, drainMs }: ExecSyncRequest): void {
-  const limits = { timeoutMs, outputMaxBytes, drainMs }
-  for (const [field, value] of Object.entries(limits)) {
-    const least = field === 'timeoutMs' ? 1 : 0
-    if (value === undefined || (Number.isFinite(value) ? value >= least : value === Infinity)) continue
-    throw new OciError('ERR_INVALID_ARGUMENT', `${field} must be a number from ${least} on, got ${value}`, {
-      field,
-    })
-  }
+  checkLimit(timeoutMs, 'timeoutMs', 1)
+  checkLimit(outputMaxBytes, 'outputMaxBytes')
+  checkLimit(drainMs, 'drainMs')
 }

@@ -2,12 +2,12 @@
  * The commands in containers of RuntimeOCI: which run now, how many there may be, and their end when their container
  * ends or this process lets go.
  */
-import { OciError } from '../../errors/index.ts'
-import type { ExecPort, ExecSession } from '../exec-port.ts'
+import { inContext, OciError } from '../../errors/index.ts'
+import { ExecSyncError, type ExecPort, type ExecSession } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
 import { ExecHome } from './exec-home.ts'
 import type { ExecWorld, LaunchedExec } from './exec-launch.ts'
-import { startExec, type RunningExec } from './exec-stream.ts'
+import { startExec, type RunningExec } from './exec-session.ts'
 import { execSync } from './exec-sync.ts'
 
 /** Each has a monitor and up to three FIFOs; what is beyond is refused, not queued. */
@@ -56,6 +56,8 @@ export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
       }
       try {
         return await execSync(world, container, request, signal, { onLaunched })
+      } catch (error) {
+        throw ofContainer(error, container.id)
       } finally {
         forget(entry)
       }
@@ -67,7 +69,7 @@ export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
         exec = await startExec(world, container, request, signal)
       } catch (error) {
         forget(entry)
-        throw error
+        throw ofContainer(error, container.id)
       }
       Object.assign(entry, exec)
       void exec.session.exited.then(() => forget(entry))
@@ -98,4 +100,9 @@ export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
       await home.close()
     },
   }
+}
+
+/** One that knows its container stays what it is: an ExecSyncError is more than its code. */
+function ofContainer(error: unknown, containerId: string): unknown {
+  return error instanceof ExecSyncError ? error : inContext(error, { containerId })
 }

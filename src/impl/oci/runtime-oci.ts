@@ -48,7 +48,7 @@ export interface RuntimeOciOptions {
 /** Parity: the seed's newRuntimeOCI. */
 export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
   const world = worldOf(options)
-  const execs = createExecs({ oci: world, launcher: options.launcher })
+  const execs = createExecs({ oci: world, launcher: options.launcher, attachBridge: world.attachBridge })
   return {
     create: (container, effect) => told('createContainer', container, create(world, container, effect)),
     start: (container, effect) => told('startContainer', container, start(world, container, effect)),

@@ -8,6 +8,15 @@ const requests: Request[] = [
   { type: 'monitor', ...command },
   { type: 'start', id: 1 },
   { type: 'abort', id: 1 },
+  {
+    type: 'attend',
+    id: 7,
+    argv: ['a'],
+    env: {},
+    cwd: '/',
+    stdio: { stdin: '/i', more: [{ path: '/m', access: 'both' }] },
+    onOrphan: 'leave',
+  },
 ]
 const exit = { exitCode: 1, signal: undefined }
 const result = {
@@ -58,6 +67,10 @@ describe('the protocol', () => {
     expect(parseReply({ type: 'ran', result })).toBeUndefined()
     expect(parseReply({ type: 'ran', id: 1, result: { stdout: 'o' } })).toBeUndefined()
     expect(parseRequest({ type: 'run', ...command })).toBeUndefined()
+    const attend = { type: 'attend', ...command, onOrphan: 'kill' }
+    expect(parseRequest({ ...attend, stdio: {} })).toBeDefined()
+    for (const more of [1, [{}], [{ path: 1, access: 'read' }], [{ path: '/m', access: 'write' }]])
+      expect(parseRequest({ ...attend, stdio: { more } })).toBeUndefined()
     expect(parseRequest({ type: 'monitor', ...command, argv: [] })).toBeUndefined()
     expect(parseRequest({ type: 'monitor', ...command, env: { A: 1 } })).toBeUndefined()
     expect(

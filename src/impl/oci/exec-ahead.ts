@@ -1,0 +1,46 @@
+/**
+ * Has a runtime run ahead of the command that it starts.
+ *
+ * crun lets the command go and then sets the size of its terminal. On a busy host the command is often first, and sees a
+ * terminal of 0 x 0. As a real-time process, by chrt(1), crun is not interrupted between the two; what it forks, the command
+ * above all, is an ordinary process again (SCHED_RESET_ON_FORK). runc has the command's side set the size.
+ *
+ * Where that is not allowed (it takes CAP_SYS_NICE) the race stays as it is.
+ */
+import { basename } from 'node:path'
+import type { Launcher } from '../launcher/launcher.ts'
+import { findProgram } from './programs.ts'
+import type { OciWorld } from './world.ts'
+
+const options = ['--reset-on-fork', '--fifo', '1'] as const
+const tryTimeoutMs = 10_000
+
+/** The words to put before the runtime's own; none where they would do no good. Never rejects. */
+export async function wordsToRunAhead(
+  world: Pick<OciWorld, 'programs'>,
+  launcher: Pick<Launcher, 'run'>,
+  runtimePath: string,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly [string, ...string[]] | undefined> {
+  if (basename(runtimePath).startsWith('runc')) return undefined
+  const { PATH: path = '' } = env
+  const key = `chrt --fifo\0${path}`
+  const tried = world.programs.get(key) ?? findWorking(launcher, path)
+  world.programs.set(key, tried)
+  try {
+    const chrt = await tried
+    return chrt === undefined ? undefined : [chrt, ...options]
+  } catch {
+    // The launcher was lost. This command can do without; the next one tries again.
+    world.programs.delete(key)
+    return undefined
+  }
+}
+
+async function findWorking(launcher: Pick<Launcher, 'run'>, path: string): Promise<string | undefined> {
+  const chrt = await findProgram('chrt', path)
+  if (chrt === undefined) return undefined
+  const argv = [chrt, ...options, chrt, '--max'] as const
+  const { exitCode } = await launcher.run({ argv, env: { PATH: path }, timeoutMs: tryTimeoutMs })
+  return exitCode === 0 ? chrt : undefined
+}

@@ -1,0 +1,109 @@
+/** A command whose streams are the caller's: started, handed over while it runs, its end told apart from theirs. */
+import type { Container } from '../../container.ts'
+import { OciError } from '../../errors/index.ts'
+import type { ExecExit, ExecRequest, ExecSession } from '../exec-port.ts'
+import { killProcess, readIdentity } from '../process-identity.ts'
+import type { CarriedExec } from './exec-channel.ts'
+import { exitUnknown, notRun } from './exec-errors.ts'
+import type { ExecWorld } from './exec-launch.ts'
+import { checkExecRequest } from './exec-spec.ts'
+import { launchWithFifos } from './exec-stream.ts'
+import { launchWithTerminal } from './exec-terminal.ts'
+import { throwIfAborted } from './waiting.ts'
+
+const SIGKILL = 9
+const endLimitMs = 2000
+
+/** A session and what its keeper may do with it. */
+export interface RunningExec {
+  readonly session: ExecSession
+  end(limitMs: number): Promise<boolean>
+  /** Nobody is at our end any more: it is ended, or goes on without an audience. */
+  disconnect(): Promise<void>
+}
+
+export async function startExec(
+  world: ExecWorld,
+  container: Container,
+  request: ExecRequest,
+  signal: AbortSignal,
+): Promise<RunningExec> {
+  checkExecRequest(request)
+  throwIfAborted(signal)
+  const launch = request.tty === true ? launchWithTerminal : launchWithFifos
+  const carried = await launch(world, container, request)
+  const { pid } = carried
+  if (pid === undefined) throw await neverRan(carried, container, request)
+  const exec = runningExec(carried, { pid, container, request })
+  const onAbort = (): void => void exec.disconnect()
+  signal.addEventListener('abort', onAbort, { once: true })
+  void exec.session.exited.then(() => signal.removeEventListener('abort', onAbort))
+  if (signal.aborted) onAbort()
+  return exec
+}
+
+async function neverRan(
+  { launched: { outcome, argv: monitorArgv }, channel }: CarriedExec,
+  { id: containerId }: Container,
+  { argv }: ExecRequest,
+): Promise<OciError> {
+  for (const stream of [channel.stdin, channel.stdout, channel.stderr]) stream?.destroy()
+  const failed = { containerId, operation: 'startExec', argv, monitorArgv } as const
+  const end = await outcome
+  return end.kind === 'failed' ? notRun(end.words, failed) : exitUnknown(failed)
+}
+
+interface SessionDetails {
+  readonly pid: number
+  readonly container: Container
+  readonly request: ExecRequest
+}
+
+function runningExec(
+  { launched, channel }: CarriedExec,
+  { pid, container, request }: SessionDetails,
+): RunningExec {
+  const { stdin, stdout, stderr, resize } = channel
+  let over = false
+  // Read now: later the pid may be somebody else's.
+  const identity = readIdentity(pid).catch(() => undefined)
+  const exited = launched.outcome.then((outcome): ExecExit => {
+    over = true
+    channel.finish()
+    return outcome.kind === 'ended' ? outcome.exit : { kind: 'unknown', why: 'monitor-lost' }
+  })
+  const end = (limitMs: number): Promise<boolean> => {
+    channel.hurry()
+    return over ? Promise.resolve(true) : launched.end(limitMs)
+  }
+  const session: ExecSession = {
+    id: launched.id,
+    containerId: container.id,
+    argv: request.argv,
+    pid,
+    stdin,
+    stdout,
+    stderr,
+    exited,
+    kill: async (signal) => {
+      const process = await identity
+      if (over || process === undefined) return false
+      if (signal === SIGKILL) return end(endLimitMs)
+      return killProcess(process, signal)
+    },
+    resize: (size) => (resize === undefined ? Promise.reject(noTerminal(container.id)) : resize(size)),
+  }
+  const disconnect = async (): Promise<void> => {
+    if (request.onDisconnect !== 'leave') await end(endLimitMs)
+    channel.discard()
+  }
+  return { session, end, disconnect }
+}
+
+function noTerminal(containerId: string): OciError {
+  return new OciError('ERR_UNSUPPORTED', 'the command has no terminal', {
+    containerId,
+    operation: 'startExec',
+    field: 'tty',
+  })
+}
