@@ -8,7 +8,17 @@ export { SimulatedClock, type SimulatedClockOptions } from './impl/sim/simulated
 export { SimulatedRuntime, type SimulatedRuntimeOptions } from './impl/sim/simulated-runtime.ts'
 export type { ContainerSelector, SimulatedEffect, SimulatedFault } from './impl/sim/fault-script.ts'
 export type { SimulatedCall } from './impl/sim/simulated-calls.ts'
-export type { SimulatedProgram, SimulatedReaction } from './impl/sim/simulated-program.ts'
+export type {
+  SimulatedCommand,
+  SimulatedCommandDescription,
+  SimulatedIo,
+  SimulatedOutput,
+  SimulatedProgram,
+  SimulatedReaction,
+  SimulatedRun,
+  SimulatedUsage,
+} from './impl/sim/simulated-program.ts'
+export type { CommandSelector, SimulatedListener } from './impl/sim/simulated-script.ts'
 export type { SimulatedState } from './impl/sim/simulated-world.ts'
 
 /**

@@ -43,6 +43,8 @@ export interface ExecSyncRequest extends ExecCommand {
 /** Parity: CRI-O's maxExecSyncSize. */
 export const execOutputDefaultMaxBytes = 16_777_216
 export const execDrainDefaultMs = 2000
+/** On stderr when the time was up. Parity: CRI-O's words, which the kubelet knows. */
+export const execTimedOutText = 'command timed out'
 
 /** Parity: the seed's ExecSyncResponse. */
 export interface ExecSyncResult {

@@ -40,12 +40,8 @@ export const portRefusedCode: ErrorCode = 'ERR_PORT_REFUSED'
 const portMax = 65_535
 
 /** Throws ERR_INVALID_ARGUMENT for what is no TCP port. */
-export function assertPort(port: number, containerId: string): void {
+export function assertPort(port: number, containerId?: string, operation = 'portForward'): void {
   if (Number.isInteger(port) && port >= 1 && port <= portMax) return
   const message = `port ${String(port)} must be a whole number from 1 to ${portMax}`
-  throw new OciError('ERR_INVALID_ARGUMENT', message, {
-    containerId,
-    operation: 'portForward',
-    field: 'port',
-  })
+  throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field: 'port' })
 }

@@ -23,6 +23,12 @@ export const systemClock: Clock = {
   },
 }
 
+/** The same, but its timers keep the process alive: for waits in the middle of something that must not be cut short. */
+export const waitingClock: Clock = {
+  ...systemClock,
+  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+}
+
 /** The wall clock's instant, for records. */
 export function timestampOf(clock: Clock): Timestamp {
   return clock.timestamp?.() ?? timestampFromDate(new Date())

@@ -81,6 +81,10 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'impl/stats-port.ts',
       'impl/streams-port.ts',
       'impl/terminal-size.ts',
+      'impl/sampling.ts',
+      'impl/requests/',
+      'impl/attach-client/',
+      'impl/join-streams.ts',
       'impl/attach-bridge/',
       'impl/launcher/',
       'impl/vm/streams/',
@@ -102,6 +106,18 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     ],
   },
   'impl/terminal-size.ts': { imports: [] },
+  'impl/sampling.ts': { imports: ['errors/'] },
+  // What must be true of a request whoever is to do it. Pure.
+  'impl/requests/': {
+    imports: ['errors/', 'impl/attach-client/'],
+    types: ['bundle/oci-spec.ts', 'impl/exec-port.ts'],
+  },
+  'impl/join-streams.ts': { imports: [node] },
+  // The clients' own streams, whoever holds the container's.
+  'impl/attach-client/': {
+    imports: ['errors/', 'surroundings/clock.ts', node],
+    types: ['container.ts', 'impl/attach-port.ts', 'impl/terminal-size.ts', 'rxjs'],
+  },
   'impl/attach-port.ts': { imports: [], types: ['impl/terminal-size.ts', 'rxjs', node] },
   'impl/exec-port.ts': {
     imports: ['errors/'],
@@ -135,7 +151,23 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   },
   // It runs on any laptop: no host, no files.
   'impl/sim/': {
-    imports: [...nouns, ...surroundings, 'impl/runtime-impl.ts', 'rxjs', 'node:timers/promises'],
+    imports: [
+      ...nouns,
+      ...surroundings,
+      'impl/runtime-impl.ts',
+      'impl/attach-port.ts',
+      'impl/exec-port.ts',
+      'impl/stats-port.ts',
+      'impl/streams-port.ts',
+      'impl/terminal-size.ts',
+      'impl/sampling.ts',
+      'impl/requests/',
+      'impl/attach-client/',
+      'impl/join-streams.ts',
+      'rxjs',
+      'node:stream',
+      'node:timers/promises',
+    ],
   },
 
   'observe/': { imports: [...nouns, ...surroundings, 'pino', 'rxjs', node], types: ['machines/', 'actors/'] },

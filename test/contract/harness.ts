@@ -26,9 +26,11 @@ export interface ContractHarness {
   freeze(container: Container): void | Promise<void>
   /** Thaws a frozen container behind our back. */
   thaw(container: Container): void | Promise<void>
+  /** Renames the log, as whoever rotates logs does before he asks for a new one. */
+  moveLog(container: Container): void
+  /** What was logged of its stdout, in each of its log files, oldest first. */
+  logs(container: Container): Promise<readonly string[]>
   readonly hasMemoryLimits: boolean
-  /** False where nothing real uses anything: samples and limits are then refused as unsupported. */
-  readonly canMeasure: boolean
   close(): Promise<void>
 }
 
@@ -36,3 +38,11 @@ export interface ContractHarness {
 export const trapsTerm = ['/bin/sh', '-c', 'trap "exit 7" TERM; while :; do sleep 0.05; done']
 /** A program that cannot be asked to end: pid 1 without a handler. */
 export const ignoresTerm = ['/bin/sleep', '1000']
+/** Says what it is told, on stdout, until it is told no more. */
+export const repeats = ['/bin/cat']
+/** Says so many bytes, and ends. */
+export const floods = (bytes: number) => ['/bin/busybox', 'head', '-c', String(bytes), '/dev/zero']
+/** Says the height and the width of its terminal. */
+export const tellsSize = ['/bin/busybox', 'stty', 'size']
+/** Sends back what comes in at that TCP port, to any number of clients. */
+export const serves = (port: number) => ['/bin/busybox', 'nc', '-ll', '-p', String(port), '-e', '/bin/cat']

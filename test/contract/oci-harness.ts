@@ -1,12 +1,20 @@
 /** RuntimeOCI behind the façade on this host: real conmon, real crun or runc, state on disk. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { defaultSpec, defineConfig, Container, Runtime, writeBundle } from '../../src/index.ts'
+import {
+  Container,
+  defaultSpec,
+  defineConfig,
+  joinLogLines,
+  readContainerLog,
+  Runtime,
+  writeBundle,
+} from '../../src/index.ts'
 import { killProcess, processState, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
-import type { ContractHarness, WorldState } from './harness.ts'
+import type { ContainerRequest, ContractHarness, WorldState } from './harness.ts'
 
 const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 const SIGKILL = 9
@@ -23,18 +31,8 @@ export function openOciHarness(handler: keyof typeof programs): ContractHarness 
   const runtimeRoot = config.runtimes[handler]?.runtimeRoot ?? ''
   return {
     hasMemoryLimits: true,
-    canMeasure: true,
     openRuntime: (options) => Runtime.open(config, options),
-    makeContainer: async ({ args, memoryLimitBytes, options }) => {
-      const id = options?.id ?? makeContainerId()
-      const bundlePath = join(root, makeContainerId('bundle'))
-      const memory = memoryLimitBytes === undefined ? {} : { memoryLimitBytes }
-      await writeBundle(
-        bundlePath,
-        defaultSpec({ rootfs, args: [...args], cgroupsPath: `/${id}`, ...memory }),
-      )
-      return new Container({ bundlePath, ...options, id })
-    },
+    makeContainer: (request) => makeHostContainer(root, rootfs, request),
     world: (container): WorldState => worldOf(runtimeRoot, container.id),
     killMonitor: (container) => {
       kill(Number(readFileSync(join(container.bundlePath, 'conmon-pidfile'), 'utf8')))
@@ -52,13 +50,45 @@ export function openOciHarness(handler: keyof typeof programs): ContractHarness 
       const { file, words } = freezerOf(container.state.pid)
       writeFileSync(file, words.thaw)
     },
+    ...logsOnDisk,
     close: () => Promise.resolve(),
   }
+}
+
+/** A container of this host with its bundle. */
+export async function makeHostContainer(
+  root: string,
+  rootfs: string,
+  { args, memoryLimitBytes, options }: ContainerRequest,
+): Promise<Container> {
+  const id = options?.id ?? makeContainerId()
+  const bundlePath = join(root, makeContainerId('bundle'))
+  const memory = memoryLimitBytes === undefined ? {} : { memoryLimitBytes }
+  const terminal = options?.terminal === true
+  await writeBundle(
+    bundlePath,
+    defaultSpec({ rootfs, args: [...args], cgroupsPath: `/${id}`, terminal, ...memory }),
+  )
+  return new Container({ bundlePath, ...options, id })
+}
+
+/** A log that is a file, and the one before it. */
+export const logsOnDisk: Pick<ContractHarness, 'moveLog' | 'logs'> = {
+  moveLog: ({ logPath }) => {
+    renameSync(logPath, `${logPath}.1`)
+  },
+  logs: ({ logPath }) => Promise.all([`${logPath}.1`, logPath].filter(existsSync).map(textOfLog)),
 }
 
 export function kill(pid: number): void {
   const identity = readIdentitySync(pid)
   if (identity !== undefined) killProcess(identity, SIGKILL)
+}
+
+async function textOfLog(path: string): Promise<string> {
+  let text = ''
+  for await (const { content } of joinLogLines(readContainerLog(path))) text += `${content.toString()}\n`
+  return text
 }
 
 /** Read from the runtime's own state and from /proc: never from what the library says. */

@@ -9,7 +9,7 @@ import {
   type Clock,
   type RuntimeImpl,
 } from '../../src/index.ts'
-import { SimulatedRuntime } from '../../src/testing.ts'
+import { SimulatedRuntime, type SimulatedRun } from '../../src/testing.ts'
 import { makeContainerId } from '../support/temp-root.ts'
 import type { ContractHarness, WorldState } from './harness.ts'
 
@@ -26,7 +26,6 @@ export function openSimHarness({ clock, wrap = (sim) => sim }: SimHarnessOptions
   const config = defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } } })
   return {
     hasMemoryLimits: true,
-    canMeasure: false,
     openRuntime: (options) =>
       Runtime.open(config, {
         ...time,
@@ -40,13 +39,14 @@ export function openSimHarness({ clock, wrap = (sim) => sim }: SimHarnessOptions
         defaultSpec({
           rootfs: '/simulated/rootfs',
           args: [...args],
+          terminal: options?.terminal === true,
           ...(memoryLimitBytes === undefined ? {} : { memoryLimitBytes }),
         }),
       )
       if (args[0] === '/no/such/command') {
         sim.inject(container.id, { effect: 'create', fault: 'fail', error: noSuchCommand(args[0]) })
       }
-      if (args[0] === '/bin/tail') sim.program(container.id, { oomAfterMs: 10 })
+      script(sim, container.id, args)
       return Promise.resolve(container)
     },
     world: (container): WorldState => {
@@ -70,9 +70,34 @@ export function openSimHarness({ clock, wrap = (sim) => sim }: SimHarnessOptions
     thaw: (container) => {
       sim.thawFromOutside(container.id)
     },
+    moveLog: () => undefined,
+    logs: (container) => Promise.resolve(sim.logs(container.id)),
     close: () => Promise.resolve(),
   }
 }
+
+/** What the simulated runtime does not know of itself. */
+function script(sim: SimulatedRuntime, id: string, args: readonly string[]): void {
+  const [first, applet = ''] = args
+  if (first === '/bin/tail') sim.program(id, { oomAfterMs: 10 })
+  const run = first === '/bin/busybox' ? applets[applet] : undefined
+  if (run !== undefined) sim.program(id, { run })
+  if (applet === 'nc') sim.listen(id, Number(args[4]), (connection) => connection.pipe(connection))
+}
+
+const applets: Readonly<Record<string, SimulatedRun>> = {
+  head: async ([, , , bytes], { stdout, sleep }) => {
+    for (let left = Number(bytes); left > 0; left -= chunkBytes) {
+      stdout.write(Buffer.alloc(Math.min(left, chunkBytes)))
+      await sleep(1)
+    }
+  },
+  stty: (_, { stdout, terminalSize }) => {
+    stdout.write(`${terminalSize?.height} ${terminalSize?.width}\n`)
+  },
+}
+
+const chunkBytes = 65_536
 
 function noSuchCommand(command: string): OciError {
   return new OciError('ERR_COMMAND_NOT_FOUND', `executable file ${command} not found`)

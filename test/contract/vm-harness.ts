@@ -2,11 +2,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { Container, defaultSpec, defineConfig, Runtime, writeBundle } from '../../src/index.ts'
+import { defineConfig, Runtime, type Container } from '../../src/index.ts'
 import { makeRootfs } from '../support/rootfs.ts'
-import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
+import { makeTempRoot } from '../support/temp-root.ts'
 import type { ContractHarness, WorldState } from './harness.ts'
-import { catches, freezerOf, kill, worldOf } from './oci-harness.ts'
+import { catches, freezerOf, kill, logsOnDisk, makeHostContainer, worldOf } from './oci-harness.ts'
 
 const shim = '/usr/bin/containerd-shim-runc-v2'
 const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
@@ -24,16 +24,8 @@ export function openVmHarness(below: keyof typeof programs): ContractHarness {
   const runtimeRoot = join(config.runtimes['shim']?.runtimeRoot ?? '', 'default')
   return {
     hasMemoryLimits: true,
-    canMeasure: true,
     openRuntime: (options) => Runtime.open(config, options),
-    makeContainer: async ({ args, memoryLimitBytes, options }) => {
-      const id = options?.id ?? makeContainerId()
-      const bundlePath = join(root, makeContainerId('bundle'))
-      const memory = memoryLimitBytes === undefined ? {} : { memoryLimitBytes }
-      const spec = defaultSpec({ rootfs, args: [...args], cgroupsPath: `/${id}`, ...memory })
-      await writeBundle(bundlePath, spec)
-      return new Container({ bundlePath, ...options, id })
-    },
+    makeContainer: (request) => makeHostContainer(root, rootfs, request),
     world: (container): WorldState => worldOf(runtimeRoot, container.id),
     killMonitor: (container) => {
       kill(shimPid(container))
@@ -52,6 +44,7 @@ export function openVmHarness(below: keyof typeof programs): ContractHarness {
       const { file, words } = freezerOf(container.state.pid)
       writeFileSync(file, words.thaw)
     },
+    ...logsOnDisk,
     close: () => Promise.resolve(),
   }
 }

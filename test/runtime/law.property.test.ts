@@ -1,6 +1,7 @@
 /**
  * The law of a container's life, whatever is asked of it and whatever goes wrong: created ≺ started ≺ exited ≺ deleted,
- * each at most once, no exit without a start, an answer to every request, and nothing left at the end.
+ * each at most once, no exit without a start, commands in it between its start and its exit, an answer to every request,
+ * and nothing left at the end.
  */
 import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
@@ -36,6 +37,8 @@ const effects = [
   'cleanUp',
   'delete',
   'discard',
+  'execSync',
+  'startExec',
 ] as const
 
 const fault: fc.Arbitrary<SimulatedFault> = fc.oneof(
@@ -74,6 +77,12 @@ const steps = [
   request('delete', ({ runtime }, container) => runtime.deleteContainer(container)),
   request('delete softly', ({ runtime }, container) => runtime.deleteContainer(container, { force: false })),
   request('signal', ({ runtime }, container) => runtime.signalContainer(container, 'USR1')),
+  request('command', ({ runtime }, container) => runtime.execSyncContainer(container, ['sleep', '1'], 2)),
+  request('long command', ({ runtime }, container) =>
+    runtime.execSyncContainer(container, ['sleep', 'infinity']),
+  ),
+  request('own command', ({ runtime }, container) => runtime.startExec(container, ['sleep', '1'])),
+  request('deaf command', ({ runtime }, container) => runtime.execContainer(container, ['deaf'])),
   request('refresh', ({ runtime }, container) => runtime.updateContainerStatus(container)),
   happening('exits', ({ sim }, id) => {
     sim.exitNow(id, 3)
@@ -111,6 +120,17 @@ async function answerOf(attempt: Promise<unknown>): Promise<string> {
   }
 }
 
+/** Each command that was started ends, once, and all of that while the container runs. */
+function expectCommandsWithin(told: readonly string[]): void {
+  const commands = told.filter((type) => type.startsWith('exec'))
+  const ended = commands.filter((type) => type === 'execExited')
+  expect(ended.length * 2).toBe(commands.length)
+  if (commands.length === 0) return
+  expect(told.indexOf('execStarted')).toBeGreaterThan(told.indexOf('started'))
+  expect(told.indexOf('execStarted')).toBeLessThan(told.indexOf('execExited'))
+  expect(told.lastIndexOf('execExited')).toBeLessThan(told.indexOf('exited'))
+}
+
 it('holds for any life', { timeout: 120_000 }, async () => {
   await fc.assert(
     fc.asyncProperty(life, async ({ program: chosen, faults, script }) => {
@@ -118,6 +138,7 @@ it('holds for any life', { timeout: 120_000 }, async () => {
       const { runtime, clock, sim, told } = stage
       const container = stage.describe(chosen)
       for (const each of faults) sim.inject(container.id, each)
+      sim.command(container.id, 'deaf', { runsForMs: Infinity, onTerm: 'ignore', onKill: { afterMs: 700 } })
       const answers = [answerOf(runtime.createContainer(container))]
       for (const { step, thenMs } of script) {
         const attempt = steps[step]?.[1](stage, container)
@@ -135,6 +156,7 @@ it('holds for any life', { timeout: 120_000 }, async () => {
       expect(law).toEqual(['created', 'started', 'exited', 'deleted'].filter((type) => law.includes(type)))
       expect(law.includes('exited') && !law.includes('started')).toBe(false)
       expect(law.at(-1)).toBe('deleted')
+      expectCommandsWithin(told(container))
       expect(container.phase).toBe('deleted')
       expect(sim.ids).toEqual([])
       await clock.advance(60_000)

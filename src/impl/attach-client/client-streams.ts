@@ -5,7 +5,7 @@
  * destroyed here.
  */
 import { finished, type Readable, type Writable } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
+import { waitingClock, type Clock } from '../../surroundings/clock.ts'
 import type { AttachEnd } from '../attach-port.ts'
 import { DetachKeys } from './detach-keys.ts'
 
@@ -38,14 +38,19 @@ const lastInputMaxMs = 1000
 type End = (reason: AttachEnd['reason'], error?: Error) => void
 
 /** Resolves when the session is over and the streams are free again. Never rejects. */
-export async function tie(session: StreamSession, client: ClientStreams): Promise<AttachEnd> {
+export async function tie(
+  session: StreamSession,
+  client: ClientStreams,
+  clock: Clock = waitingClock,
+): Promise<AttachEnd> {
   const { promise: clientEnd, resolve } = Promise.withResolvers<AttachEnd>()
   const end: End = (reason, error) => resolve({ reason, error })
   const outputs = [pumpOut(session.stdout, client.stdout, end), pumpOut(session.stderr, client.stderr, end)]
-  const untieInput = client.stdin === undefined ? undefined : pumpIn(client.stdin, session, client, end)
+  const untieInput =
+    client.stdin === undefined ? undefined : pumpIn(client.stdin, session, client, { end, clock })
   const first = await Promise.race([clientEnd, sessionEnd(session)])
   untieInput?.()
-  const last = first.reason === 'exited' ? await lastOutput(outputs, clientEnd) : first
+  const last = first.reason === 'exited' ? await lastOutput(outputs, clientEnd, clock) : first
   for (const output of outputs) output.untie()
   session.close()
   return last
@@ -63,14 +68,16 @@ interface Output {
   untie(): void
 }
 
-async function lastOutput(outputs: readonly Output[], clientEnd: Promise<AttachEnd>): Promise<AttachEnd> {
-  const timer = new AbortController()
-  const late = delay(lastOutputMaxMs, 'dropped' as const, { signal: timer.signal }).catch(
-    () => 'dropped' as const,
-  )
+async function lastOutput(
+  outputs: readonly Output[],
+  clientEnd: Promise<AttachEnd>,
+  clock: Clock,
+): Promise<AttachEnd> {
+  const late = Promise.withResolvers<'dropped'>()
+  const timer = clock.setTimeout(() => late.resolve('dropped'), lastOutputMaxMs)
   const written = Promise.all(outputs.map(({ done }) => done)).then(() => 'exited' as const)
-  const how = await Promise.race([written, late, clientEnd])
-  timer.abort()
+  const how = await Promise.race([written, late.promise, clientEnd])
+  clock.clearTimeout(timer)
   return typeof how === 'string' ? { reason: how, error: undefined } : how
 }
 
@@ -98,7 +105,7 @@ function pumpIn(
   source: Readable,
   session: StreamSession,
   { detachKeys, takesInput }: ClientStreams,
-  end: End,
+  { end, clock }: { readonly end: End; readonly clock: Clock },
 ): () => void {
   const keys = new DetachKeys(detachKeys)
   const { stdin } = session
@@ -113,7 +120,7 @@ function pumpIn(
     if (!detach) return
     source.off('data', onData)
     source.pause()
-    void taken(stdin).then(() => end('detached'))
+    void taken(stdin, clock).then(() => end('detached'))
   }
   const forget = finished(source, { writable: false }, (error) => {
     if (error !== undefined && error !== null) return end('streamFailed', error)
@@ -131,12 +138,12 @@ function pumpIn(
 }
 
 /** Waits until what was written is with the monitor, unless that takes too long. */
-async function taken(stdin: Writable): Promise<void> {
+async function taken(stdin: Writable, clock: Clock): Promise<void> {
   if (stdin.writableLength === 0) return
-  const timer = new AbortController()
-  const late = delay(lastInputMaxMs, undefined, { signal: timer.signal }).catch(() => undefined)
-  await Promise.race([new Promise<void>((resolve) => stdin.write('', () => resolve())), late])
-  timer.abort()
+  const late = Promise.withResolvers<void>()
+  const timer = clock.setTimeout(late.resolve, lastInputMaxMs)
+  await Promise.race([new Promise<void>((resolve) => stdin.write('', () => resolve())), late.promise])
+  clock.clearTimeout(timer)
 }
 
 function closedStream(): Error {

@@ -3,19 +3,24 @@
  * the time that passes. So a client that is late for a moment loses nothing, one that never reads costs its container a
  * moment, once, and no client can slow a container by more than that share for long.
  */
+import { waitingClock, type Clock } from '../../surroundings/clock.ts'
+
 const holdUpMaxMs = 1000
 const earnedShare = 0.05
 
 export class HoldUp {
   readonly #onSpent: (() => void) | undefined
+  readonly #clock: Clock
   #isOn = false
   #leftMs = holdUpMaxMs
-  #sinceMs = performance.now()
-  #timer: NodeJS.Timeout | undefined
+  #sinceMs: number
+  #timer: unknown
 
   /** Without `onSpent` it may last for ever. */
-  constructor(onSpent: (() => void) | undefined) {
+  constructor(onSpent: (() => void) | undefined, clock: Clock = waitingClock) {
     this.#onSpent = onSpent
+    this.#clock = clock
+    this.#sinceMs = clock.now()
   }
 
   get isOn(): boolean {
@@ -26,18 +31,18 @@ export class HoldUp {
     if (this.#isOn) return
     this.#isOn = true
     if (this.#onSpent === undefined) return
-    const nowMs = performance.now()
+    const nowMs = this.#clock.now()
     this.#leftMs = Math.min(holdUpMaxMs, this.#leftMs + (nowMs - this.#sinceMs) * earnedShare)
     this.#sinceMs = nowMs
-    this.#timer = setTimeout(this.#onSpent, this.#leftMs)
+    this.#timer = this.#clock.setTimeout(this.#onSpent, this.#leftMs)
   }
 
   end(): void {
     this.#isOn = false
     if (this.#timer === undefined) return
-    clearTimeout(this.#timer)
+    this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    const nowMs = performance.now()
+    const nowMs = this.#clock.now()
     this.#leftMs = Math.max(0, this.#leftMs - (nowMs - this.#sinceMs))
     this.#sinceMs = nowMs
   }

@@ -18,6 +18,7 @@ import { within } from '../launcher/deadlines.ts'
 import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
+import { checkExecCommand } from '../requests/exec-command.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import {
   conmonExecArguments,
@@ -31,7 +32,7 @@ import {
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
 import type { ExecHome } from './exec-home.ts'
 import { wordsToRunAhead } from './exec-ahead.ts'
-import { checkExecCommand, execProcess, type Terminal } from './exec-spec.ts'
+import { execProcess, type Terminal } from './exec-spec.ts'
 import { execUser } from './exec-user.ts'
 import { searchProcess } from './exec-process.ts'
 import { readPidFile } from './monitor.ts'

@@ -10,22 +10,21 @@ import { OciError } from '../../errors/index.ts'
 import {
   execDrainDefaultMs,
   execOutputDefaultMaxBytes,
+  execTimedOutText,
   type ExecSyncRequest,
   type ExecSyncResult,
 } from '../exec-port.ts'
+import { checkExecSyncLimits } from '../requests/exec-command.ts'
 import { FifoCapture, FifoEnd } from '../fifo.ts'
 import { whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown, notRun, type FailedExec } from './exec-errors.ts'
 import { unlinkIfThere } from './exec-home.ts'
-import { checkLimit } from './exec-spec.ts'
 import { launchExec, type ExecOutcome, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { throwIfAborted } from './waiting.ts'
 
 /** Node's timers take no more; nobody waits longer. */
 const timerMaxMs = 2 ** 31 - 1
 const endLimitMs = 2000
-/** Parity: CRI-O's words, which the kubelet knows. */
-const timedOutText = 'command timed out'
 
 export interface SyncHooks {
   /** The command runs, or soon will. */
@@ -40,7 +39,7 @@ export async function execSync(
   hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
   const { timeoutMs, outputMaxBytes = execOutputDefaultMaxBytes } = request
-  checkExecLimits(request)
+  checkExecSyncLimits(request)
   throwIfAborted(signal)
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
@@ -114,16 +113,9 @@ function resultOf(
   }
   if (exit === 'timeout') {
     const { stdout } = output
-    return { exitCode: -1, stdout, stderr: Buffer.from(timedOutText), timedOut: true, truncated, drained }
+    return { exitCode: -1, stdout, stderr: Buffer.from(execTimedOutText), timedOut: true, truncated, drained }
   }
   if (exit.kind === 'failed') throw notRun(exit.words, failed, output)
   if (exit.exit.kind === 'unknown') throw exitUnknown(failed, output)
   return { exitCode: exit.exit.code, ...output, timedOut: false, truncated, drained }
-}
-
-/** Throws ERR_INVALID_ARGUMENT with the field. */
-export function checkExecLimits({ timeoutMs, outputMaxBytes, drainMs }: ExecSyncRequest): void {
-  checkLimit(timeoutMs, 'timeoutMs', 1)
-  checkLimit(outputMaxBytes, 'outputMaxBytes')
-  checkLimit(drainMs, 'drainMs')
 }

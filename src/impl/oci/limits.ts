@@ -8,7 +8,7 @@ import { writeFile } from 'node:fs/promises'
 import { errnoOf } from '../../errors/index.ts'
 import { keyedCounter, parseCounter, type FileTexts, type GroupFile } from './cgroup-stats.ts'
 import { type CgroupMount, type CgroupPaths, controllerDirectory, readIfThere } from './cgroups.ts'
-import { type Limits, pidsOfKernelMax, unlimited } from './resources.ts'
+import { type Limits, pidsOfKernelMax, unlimited } from '../requests/resources.ts'
 
 const filesOfV1: readonly GroupFile[] = [
   ['memory.limit_in_bytes', 'memory'],

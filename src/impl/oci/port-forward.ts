@@ -16,7 +16,7 @@ import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { assertPort, portRefusedCode, type PortForwardRequest } from '../streams-port.ts'
 import { defaultPath } from './conmon-arguments.ts'
-import { joinStreams, type JoinEnd } from './join-streams.ts'
+import { joinStreams, type JoinEnd } from '../join-streams.ts'
 import { findProgram } from './programs.ts'
 import {
   readSocatBreak,

@@ -17,7 +17,7 @@ import { type CgroupMount, type CgroupPaths, controllerDirectory } from './cgrou
 import { readKernelFile } from './kernel-file.ts'
 import { readNetworkBytes, type NetworkBytes } from './network-bytes.ts'
 import { readProcessIo } from './process-io.ts'
-import type { Sampling } from './sampling.ts'
+import type { Sampling } from '../sampling.ts'
 import { throwIfAborted } from './waiting.ts'
 import { placeOf, type OciWorld } from './world.ts'
 

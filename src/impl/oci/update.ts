@@ -16,7 +16,8 @@ import { removeFile } from './leftovers.ts'
 import { type LimitFiles, readLimits, readMemoryInUse, removeQuota, restoreLimits } from './limits.ts'
 import { observe } from './observe.ts'
 import {
-  invalid,
+  belowUse,
+  checkOnline,
   isEmpty,
   type Limits,
   parseNumberList,
@@ -25,7 +26,7 @@ import {
   toResources,
   unlimited,
   withWhatStays,
-} from './resources.ts'
+} from '../requests/resources.ts'
 import { runRuntime } from './runtime-command.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
 
@@ -67,8 +68,8 @@ export async function update(
 export async function changeLimits(change: LimitChange, requested: Limits): Promise<void> {
   const { world, cgroupPaths } = change
   if (isEmpty(requested)) return
-  await checkOnline('cpu.cpus', requested.cpus, '/sys/devices/system/cpu/online')
-  await checkOnline('cpu.mems', requested.mems, '/sys/devices/system/node/online')
+  await refuseOffline('cpu.cpus', requested.cpus, '/sys/devices/system/cpu/online')
+  await refuseOffline('cpu.mems', requested.mems, '/sys/devices/system/node/online')
   const before = await readLimits(await world.cgroupMounts(), cgroupPaths)
   const wanted = withWhatStays(requested, before.limits)
   const work: Work = { ...change, wanted, before }
@@ -105,13 +106,8 @@ function hasEnded({ id: containerId }: Container): OciError {
   return new OciError('ERR_NOT_RUNNING', message, { containerId, operation: 'update' })
 }
 
-async function checkOnline(field: string, list: string | undefined, file: string): Promise<void> {
-  if (list === undefined) return
-  const online = (await readIfThere(file))?.trim() ?? ''
-  const there = new Set(parseNumberList(online))
-  // A host that does not say lets the kernel decide.
-  if (there.size === 0 || parseNumberList(list)?.every((number) => there.has(number)) === true) return
-  throw invalid(field, list, `must be among ${online}, which this host has`)
+async function refuseOffline(field: string, list: string | undefined, file: string): Promise<void> {
+  if (list !== undefined) checkOnline(field, list, (await readIfThere(file))?.trim() ?? '')
 }
 
 /**
@@ -124,10 +120,6 @@ async function refuseBelowUse({ world, cgroupPaths, wanted, before }: Work): Pro
   const inUse = await readMemoryInUse(await world.cgroupMounts(), cgroupPaths)
   if (inUse === undefined || memoryLimitBytes >= inUse.unreclaimableBytes) return
   throw belowUse(memoryLimitBytes, inUse.unreclaimableBytes)
-}
-
-function belowUse(limitBytes: number, inUseBytes: number): OciError {
-  return invalid('memory.limit', limitBytes, `is below the ${inUseBytes} bytes in use and must not be`)
 }
 
 /**

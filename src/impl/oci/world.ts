@@ -13,7 +13,7 @@ import type { Notebook } from './notes.ts'
 import type { OomEvidence } from './oom.ts'
 import { containerPaths, type ContainerPaths } from './paths.ts'
 import { findProgram } from './programs.ts'
-import type { Sampling } from './sampling.ts'
+import type { Sampling } from '../sampling.ts'
 
 export interface OciWorld {
   readonly config: Config

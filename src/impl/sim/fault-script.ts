@@ -1,9 +1,13 @@
 /** The faults that a test has asked for, taken one by one as effects are called. */
 import type { Container } from '../../container.ts'
 import { OciError, type ErrorCode } from '../../errors/index.ts'
+import { ExecSyncError } from '../exec-port.ts'
 import { checkTime } from './simulated-program.ts'
 
-/** What can be made to go wrong: the effects of the port, and the removal of an exit's evidence (`discard`). */
+/**
+ * What can be made to go wrong: the effects of the port, the calls of a running command (`killExec`, `resizeExec`), and the
+ * removal of an exit's evidence (`discard`).
+ */
 export const simulatedEffects = [
   'create',
   'start',
@@ -16,6 +20,15 @@ export const simulatedEffects = [
   'cleanUp',
   'delete',
   'discard',
+  'execSync',
+  'startExec',
+  'killExec',
+  'resizeExec',
+  'attach',
+  'portForward',
+  'reopenLog',
+  'update',
+  'stats',
 ] as const
 export type SimulatedEffect = (typeof simulatedEffects)[number]
 
@@ -95,7 +108,10 @@ export function injectedError(
 ): OciError {
   if (error !== undefined) return error
   const message = `injected failure of ${effect} of container ${containerId}`
-  return new OciError(codeOf[effect], message, { containerId, operation: effect })
+  const details = { containerId, operation: effect }
+  if (effect === 'execSync')
+    return new ExecSyncError(codeOf[effect], message, { ...details, ...nothingSaid() })
+  return new OciError(codeOf[effect], message, details)
 }
 
 const codeOf: Readonly<Record<SimulatedEffect, ErrorCode>> = {
@@ -110,6 +126,19 @@ const codeOf: Readonly<Record<SimulatedEffect, ErrorCode>> = {
   cleanUp: 'ERR_RUNTIME_FAILED',
   delete: 'ERR_RUNTIME_FAILED',
   discard: 'ERR_IO',
+  execSync: 'ERR_RUNTIME_FAILED',
+  startExec: 'ERR_RUNTIME_FAILED',
+  killExec: 'ERR_IO',
+  resizeExec: 'ERR_RUNTIME_FAILED',
+  attach: 'ERR_RUNTIME_FAILED',
+  portForward: 'ERR_RUNTIME_FAILED',
+  reopenLog: 'ERR_TIMEOUT',
+  update: 'ERR_RUNTIME_FAILED',
+  stats: 'ERR_IO',
+}
+
+function nothingSaid(): Record<'stdout' | 'stderr', Buffer> {
+  return { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
 }
 
 function invalid(field: string, rule: string): OciError {

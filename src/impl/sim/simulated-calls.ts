@@ -46,14 +46,14 @@ export class SimulatedCalls {
     return [...this.#calls]
   }
 
-  async run<T>(options: CallOptions, act: () => T): Promise<T> {
+  async run<T>(options: CallOptions, act: () => T | Promise<T>): Promise<T> {
     const { effect, id, container, signal, closing } = options
     if (closing.aborted || signal?.aborted === true) throw notAwaited(options)
     const fault = this.faults.take(effect, id, container)
     this.#note(options, fault)
     if (fault === undefined) return act()
     if (fault.fault !== 'failAfterEffect') return this.#delayed(options, fault, act)
-    act()
+    await act()
     throw injectedError(fault.error, effect, id)
   }
 
@@ -65,7 +65,7 @@ export class SimulatedCalls {
   #delayed<T>(
     options: CallOptions,
     fault: Extract<SimulatedFault, { fault: 'fail' | 'hang' | 'late' }>,
-    act: () => T,
+    act: () => T | Promise<T>,
   ): Promise<T> {
     const { effect, id, signal, closing } = options
     return new Promise<T>((resolve, reject) => {

@@ -1,6 +1,7 @@
 /**
- * The monitor of a simulated container (conmon, or a shim): reports the exit, then ends. One that died reports nothing,
- * ever; a muted one (as conmon is behind an attach client that does not read) lives on and keeps the exit to itself.
+ * The monitor of a simulated container (conmon, or a shim): holds its streams, reports the exit, then ends. One that died
+ * reports nothing, ever; a muted one (as conmon is behind an attach client that does not read) lives on, and passes nothing
+ * on until it is unmuted, neither output nor the exit.
  */
 import type { Clock } from '../../surroundings/clock.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
@@ -18,6 +19,8 @@ export class SimulatedMonitor {
   #timer: PausableTimer | undefined
   /** The exit that is still to be reported. */
   #report: (() => void) | undefined
+  /** What it will do when it is unmuted. */
+  #held: (() => void)[] = []
 
   constructor(identity: ProcessIdentity, clock: Clock, onEnd: () => void) {
     this.identity = identity
@@ -30,6 +33,12 @@ export class SimulatedMonitor {
 
   get alive(): boolean {
     return this.#alive
+  }
+
+  /** Does `act` now, or when it is unmuted. One that is dead lets others do it: nobody waits for the dead. */
+  readonly whenListening = (act: () => void): void => {
+    if (this.#alive && this.#muted) this.#held.push(act)
+    else act()
   }
 
   /** The process has ended: calls `report` after `delayMs`, and ends after that. */
@@ -46,6 +55,7 @@ export class SimulatedMonitor {
 
   unmute(): void {
     this.#muted = false
+    this.#release()
     if (this.#timer === undefined) this.#tryReport()
   }
 
@@ -61,7 +71,12 @@ export class SimulatedMonitor {
     this.#alive = false
     this.#timer?.pause()
     this.#onEnd()
+    this.#release()
     this.#resolveGone()
+  }
+
+  #release(): void {
+    for (const act of this.#held.splice(0)) act()
   }
 
   #tryReport(): void {

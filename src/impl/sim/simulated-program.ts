@@ -1,14 +1,76 @@
 /**
- * What the process of a simulated container does: described by a test, or derived from the spec's arguments.
+ * What a process of the simulated world does, as a test describes it: the container's own, or a command that is run in it.
  *
- * Deliberately not here: a shell. The few commands that are understood are those that tests of container runtimes use.
+ * Deliberately not here: what comes of arguments that nobody has described (known-commands.ts).
  */
-import type { Container } from '../../container.ts'
+import type { Readable, Writable } from 'node:stream'
 import { OciError } from '../../errors/index.ts'
 import { parseSignal, signalName } from '../../signals.ts'
+import type { ExecUser } from '../exec-port.ts'
+import type { TerminalSize } from '../terminal-size.ts'
 
 /** `exit` ends the process with 128+n, as one that handles the signal customarily does; `ignore` as pid 1 does without a handler. */
 export type SimulatedReaction = 'exit' | 'ignore' | { readonly exitCode: number; readonly afterMs?: number }
+
+/** Something that a process writes. */
+export interface SimulatedOutput {
+  /** From its start, frozen time not counted; default 0. */
+  readonly afterMs?: number
+  readonly stdout?: string | Uint8Array
+  /** On a terminal this is the same as `stdout`. */
+  readonly stderr?: string | Uint8Array
+}
+
+/**
+ * A process as a function: what it resolves with is its exit code, nothing is 0. What it throws goes to its stderr, with
+ * exit code 1.
+ *
+ * It shares the simulated time: what waits for anything but `io` waits in real time. A loop has to sleep, or time never
+ * passes. Once the process has ended (KILL, say) its `io` does nothing any more: what it waits for there never comes.
+ *
+ * @example
+ * const greet: SimulatedRun = async (argv, io) => {
+ *   for await (const line of io.stdin) io.stdout.write(`hello ${line}`)
+ *   await io.sleep(500)
+ *   return 3
+ * }
+ */
+export type SimulatedRun = (argv: readonly string[], io: SimulatedIo) => ExitCode | Promise<ExitCode>
+// oxlint-disable-next-line typescript/no-invalid-void-type -- a function that returns nothing is what most of them are
+type ExitCode = number | undefined | void
+
+/** What a process has to do with the world. Nothing of it moves while it is frozen. */
+export interface SimulatedIo {
+  /** At its end at once where the process was given none. */
+  readonly stdin: Readable
+  /** Who writes faster than is read is slowed down, as by any stream of Node. */
+  readonly stdout: Writable
+  /** With a terminal the same stream as `stdout`. */
+  readonly stderr: Writable
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  /** As it was asked for; names are not looked up. */
+  readonly user: string | ExecUser | undefined
+  /** As it is now; undefined without a terminal, and until somebody has set one. */
+  readonly terminalSize: TerminalSize | undefined
+  /** Resolves when so much of the process's own time has passed. */
+  readonly sleep: (ms: number) => Promise<void>
+}
+
+/** What a process uses while it runs, for `containerStats`. */
+export interface SimulatedUsage {
+  /** Of one CPU; default 1. A CPU quota of the container caps it. */
+  readonly cpuPercent?: number
+  /** Default 1 MiB. */
+  readonly memoryBytes?: number
+  /** How many processes it is; default 1. */
+  readonly pids?: number
+  /** Default 0, as are the three below. */
+  readonly netInputBytesPerSecond?: number
+  readonly netOutputBytesPerSecond?: number
+  readonly blockInputBytesPerSecond?: number
+  readonly blockOutputBytesPerSecond?: number
+}
 
 /**
  * What a simulated process does. Everything may be left out: it then runs until something ends it, and a stop signal
@@ -23,6 +85,10 @@ export interface SimulatedProgram {
   readonly runsForMs?: number
   /** Its exit code when it ends by itself; default 0. */
   readonly exitCode?: number
+  /** What it writes; a string goes to stdout, at its start. */
+  readonly output?: string | Uint8Array | readonly SimulatedOutput[]
+  /** What it does, as a function; `runsForMs` and `exitCode` do not count then. */
+  readonly run?: SimulatedRun
   /** What TERM, and the container's own stop signal, does to it; default `exit`. */
   readonly onTerm?: SimulatedReaction
   /** What other signals do to it, by name (`HUP`); default `ignore`. Wins over `onTerm` for the signals it names. */
@@ -37,118 +103,41 @@ export interface SimulatedProgram {
   readonly exitReportedAfterMs?: number
   /** It leaves processes behind that outlive it. */
   readonly leavesProcesses?: boolean
+  readonly usage?: SimulatedUsage
 }
 
-/** What the arguments of the container's spec come to. Without a spec (`container.setSpec`) it is the default program. */
-export function programOf(container: Container): SimulatedProgram {
-  const spec = container.spec
-  const args = spec?.process?.args
-  if (spec === undefined || !Array.isArray(args)) return {}
-  const program = programOfCommand(args)
-  if (program === undefined) return {}
-  // The kernel keeps signals without a handler from the first process of a pid namespace.
-  const isInit = spec.linux?.namespaces?.some(({ type }) => type === 'pid') ?? false
-  return { ...(isInit ? { onTerm: 'ignore' } : {}), ...program }
-}
+/**
+ * What a command does that is run in a container: a function, or a description. What the description leaves out: it ends
+ * at once with exit code 0; a signal ends it with 128+n, but for those that Linux ignores by default.
+ *
+ * @example
+ * const slowAndSick: SimulatedCommand = { runsForMs: 2000, exitCode: 1, output: [{ stderr: 'no database\n' }] }
+ * const hangs: SimulatedCommand = { runsForMs: Infinity, onTerm: 'ignore' }
+ */
+export type SimulatedCommand = SimulatedRun | SimulatedCommandDescription
 
-function programOfCommand([first = '', ...rest]: readonly string[]): SimulatedProgram | undefined {
-  const command = first.slice(first.lastIndexOf('/') + 1)
-  switch (command) {
-    case 'busybox':
-      return programOfCommand(rest)
-    case 'true':
-      return { runsForMs: 0, exitCode: 0 }
-    case 'false':
-      return { runsForMs: 0, exitCode: 1 }
-    case 'sleep':
-      return forTime(durationMs(rest[0]))
-    case 'sh':
-    case 'ash':
-    case 'bash':
-      return rest[0] === '-c' ? programOfScript(rest[1] ?? '') : undefined
-    default:
-      return undefined
-  }
-}
-
-/** Statements one after the other; whatever is not understood runs until something ends it. */
-function programOfScript(script: string): SimulatedProgram {
-  let runsForMs = 0
-  let exitCode = 0
-  let traps: SimulatedProgram = {}
-  for (const statement of statementsOf(script)) {
-    const step = stepOf(statement)
-    if (step === undefined) return traps
-    runsForMs += step.runsForMs ?? 0
-    exitCode = step.exitCode ?? 0
-    if (step.trap !== undefined) traps = withTrap(traps, step.trap)
-    if (step.isLast === true) break
-  }
-  return { ...traps, runsForMs, exitCode }
-}
-
-interface Step {
+export interface SimulatedCommandDescription extends Pick<
+  SimulatedProgram,
+  'exitCode' | 'output' | 'run' | 'onTerm' | 'onSignal' | 'onKill' | 'usage'
+> {
+  /** How long it runs, frozen time not counted; default 0. Infinity: until something ends it. */
   readonly runsForMs?: number
-  readonly exitCode?: number
-  readonly trap?: Trap
-  readonly isLast?: boolean
+  /** It leaves processes behind that keep its output open: the result is not `drained`. */
+  readonly leavesProcesses?: boolean
 }
 
-/** Undefined for a statement that is not understood, or never ends. */
-function stepOf(statement: string): Step | undefined {
-  if (/^(true|:|echo( [^|&]*)?)$/.test(statement)) return {}
-  if (statement === 'false') return { exitCode: 1 }
-  const trap = trapOf(statement)
-  if (trap !== undefined) return { trap }
-  const exit = /^exit(?: +(\d{1,3}))?$/.exec(statement)
-  if (exit !== null) return { exitCode: Number(exit[1] ?? 0) % 256, isLast: true }
-  const runsForMs = durationMs(/^sleep +(\S+)$/.exec(statement)?.[1])
-  return runsForMs === undefined || runsForMs === Number.POSITIVE_INFINITY ? undefined : { runsForMs }
+/** What a process writes, in the form that says everything. */
+export function outputOf({ output }: Pick<SimulatedProgram, 'output'>): readonly SimulatedOutput[] {
+  if (output === undefined) return []
+  return typeof output === 'string' || output instanceof Uint8Array ? [{ stdout: output }] : output
 }
 
-function statementsOf(script: string): string[] {
-  const statements = script.match(/(?:'[^']*'|"[^"]*"|[^;\n'"])+/g) ?? []
-  return statements.map((statement) => statement.trim()).filter((statement) => statement !== '')
-}
-
-interface Trap {
-  readonly reaction: SimulatedReaction
-  readonly signals: readonly string[]
-}
-
-function trapOf(statement: string): Trap | undefined {
-  const [, single, double, names] = /^trap +(?:'([^']*)'|"([^"]*)") +([A-Z0-9 ]+)$/.exec(statement) ?? []
-  const action = (single ?? double)?.trim()
-  if (action === undefined || names === undefined) return undefined
-  const [, code] = /^exit +(\d{1,3})$/.exec(action) ?? []
-  return {
-    reaction: code === undefined ? 'ignore' : { exitCode: Number(code) % 256 },
-    signals: names.split(' ').filter((name) => name !== ''),
-  }
-}
-
-function withTrap(program: SimulatedProgram, { reaction, signals }: Trap): SimulatedProgram {
-  const names = signals.map((name) => name.replace(/^SIG/, ''))
-  const reactions = names.filter((name) => name !== 'TERM').map((name) => [name, reaction] as const)
-  return {
-    ...program,
-    ...(names.includes('TERM') ? { onTerm: reaction } : {}),
-    onSignal: { ...program.onSignal, ...Object.fromEntries(reactions) },
-  }
-}
-
-function forTime(ms: number | undefined): SimulatedProgram | undefined {
-  if (ms === undefined) return undefined
-  return ms === Number.POSITIVE_INFINITY ? {} : { runsForMs: ms, exitCode: 0 }
-}
-
-const unitMs: Readonly<Record<string, number>> = { '': 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-
-/** The argument of `sleep`. */
-function durationMs(text: string | undefined): number | undefined {
-  if (text === 'infinity' || text === 'inf') return Number.POSITIVE_INFINITY
-  const [, number, unit] = /^(\d{1,9}(?:\.\d{1,9})?)([smhd]?)$/.exec(text ?? '') ?? []
-  return number === undefined ? undefined : Number(number) * (unitMs[unit ?? ''] ?? 1000)
+/** `command` as a program, checked like one. */
+export function programOfCommand(command: SimulatedCommand): SimulatedProgram {
+  if (typeof command === 'function') return { run: command }
+  const { runsForMs = 0, ...rest } = command
+  const endless = runsForMs === Number.POSITIVE_INFINITY
+  return checkedProgram(endless ? rest : { ...rest, runsForMs })
 }
 
 /** `program`, with the names of its signals in their usual form; ERR_INVALID_ARGUMENT names the field that is wrong. */
@@ -158,6 +147,8 @@ export function checkedProgram(program: SimulatedProgram): SimulatedProgram {
   checkTime('exitReportedAfterMs', program.exitReportedAfterMs)
   checkExitCode('exitCode', program.exitCode)
   checkReaction('onTerm', program.onTerm)
+  outputOf(program).forEach(({ afterMs }, index) => checkTime(`output.${index}.afterMs`, afterMs))
+  for (const [name, value] of Object.entries(program.usage ?? {})) checkAmount(`usage.${name}`, value)
   if (typeof program.onKill === 'object') checkTime('onKill.afterMs', program.onKill.afterMs)
   if (program.onSignal === undefined) return program
   const onSignal = Object.entries(program.onSignal).map(([name, reaction]) => {
@@ -171,6 +162,12 @@ function checkReaction(field: string, reaction: SimulatedReaction | undefined): 
   if (typeof reaction !== 'object') return
   checkExitCode(`${field}.exitCode`, reaction.exitCode)
   checkTime(`${field}.afterMs`, reaction.afterMs)
+}
+
+function checkAmount(field: string, value: unknown): void {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return
+  const shown = typeof value === 'number' ? value : `of type ${typeof value}`
+  throw new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown} must be a number, 0 or more`, { field })
 }
 
 /** Throws ERR_INVALID_ARGUMENT unless `code` is what a process can exit with, or absent. */

@@ -1,34 +1,42 @@
 /**
- * The simulated runtime: the effect port over a world in memory, and the levers by which a test moves that world.
+ * The simulated runtime: the effect port over a world in memory.
  *
  * Deliberately not here: anything of this host. Nothing is spawned, no file is touched, no root is needed, and nothing
- * is random: the same calls have the same results.
+ * is random: the same calls have the same results. What a test does with the world is in `simulated-stage.ts`; commands,
+ * clients, ports and samples have files of their own.
  */
 import { systemClock, type Clock } from '../../surroundings/clock.ts'
+import type { OciLinuxResources } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
 import { silentLogger, type Logger } from '../../surroundings/logger.ts'
 import type {
+  AttachOptions,
+  AttachSession,
+  ContainerStats,
   Created,
   CreateOptions,
   EffectOptions,
+  ExecPort,
   ExitSource,
   Observation,
   ProcessIdentity,
   RuntimeImpl,
 } from '../runtime-impl.ts'
-import type { ContainerSelector, SimulatedEffect, SimulatedFault } from './fault-script.ts'
-import { SimulatedCalls, type SimulatedCall } from './simulated-calls.ts'
+import { Sampling } from '../sampling.ts'
+import type { StreamEffects } from '../streams-port.ts'
+import type { SimulatedEffect } from './fault-script.ts'
+import { notRunning, unknownToRuntime } from './refusals.ts'
+import { attach } from './simulated-attach.ts'
+import { SimulatedCalls } from './simulated-calls.ts'
+import type { SimulatedContainer } from './simulated-container.ts'
+import { SimulatedExecs } from './simulated-execs.ts'
 import { SimulatedExits } from './simulated-exits.ts'
-import { checkedProgram, checkExitCode, type SimulatedProgram } from './simulated-program.ts'
-import {
-  notRunning,
-  SimulatedWorld,
-  statusOf,
-  unknownToRuntime,
-  type SimulatedState,
-  type WorldEntry,
-} from './simulated-world.ts'
+import { stats, update } from './simulated-measures.ts'
+import { SimulatedScript } from './simulated-script.ts'
+import { SimulatedStage, type Simulation } from './simulated-stage.ts'
+import { simulatedStreams } from './simulated-streams.ts'
+import { SimulatedWorld, statusOf } from './simulated-world.ts'
+import type { Supervision } from './supervision.ts'
 
 export interface SimulatedRuntimeOptions {
   /** Default: real time. Give the same one to `Runtime.open`; a {@link SimulatedClock} makes minutes pass at once. */
@@ -40,13 +48,6 @@ export interface SimulatedRuntimeOptions {
    * Default false: what copes with that copes with the other.
    */
   readonly killsFrozen?: boolean
-}
-
-/** @internal What survives the restart of a supervisor. */
-interface Simulation {
-  readonly world: SimulatedWorld
-  readonly calls: SimulatedCalls
-  readonly containers: Map<string, Container>
 }
 
 /**
@@ -62,140 +63,58 @@ interface Simulation {
  * const config = defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } }, stateDir, runDir })
  * const runtime = await Runtime.open(config, { clock, implementations: { sim: () => sim } })
  */
-export class SimulatedRuntime implements RuntimeImpl {
+export class SimulatedRuntime extends SimulatedStage implements RuntimeImpl {
   readonly exits: ExitSource
+  readonly execs: ExecPort
+  readonly streams: StreamEffects
   readonly clock: Clock
-  readonly #simulation: Simulation
   readonly #exits: SimulatedExits
+  readonly #execs: SimulatedExecs
+  readonly #supervision: Supervision
+  readonly #sampling = new Sampling()
   readonly #closing = new AbortController()
 
   constructor(options?: SimulatedRuntimeOptions)
   /** @internal */
   constructor(options: SimulatedRuntimeOptions | undefined, simulation: Simulation | undefined)
-  constructor(options: SimulatedRuntimeOptions = {}, simulation?: Simulation) {
-    const { clock = systemClock, logger = silentLogger, killsFrozen = false } = options
-    this.#simulation = simulation ?? {
-      world: new SimulatedWorld(clock, killsFrozen),
-      calls: new SimulatedCalls(clock, logger),
-      containers: new Map(),
-    }
-    this.clock = this.#simulation.world.clock
-    this.#exits = new SimulatedExits(this.#simulation.world, (id) => this.#discard(id))
+  constructor(options: SimulatedRuntimeOptions = {}, simulation: Simulation = newSimulation(options)) {
+    super(simulation)
+    const { world, script, logger } = simulation
+    const { clock } = world
+    this.clock = clock
+    this.#exits = new SimulatedExits(world, (id) => this.#discard(id))
     this.exits = this.#exits
-  }
-
-  // What tests do: programs and faults.
-
-  /**
-   * What the process of these containers does, from their next `create` on. What it leaves out is derived from the
-   * spec's arguments (`docs/testing.md` lists them). The later of two programs for the same container wins.
-   * ERR_INVALID_ARGUMENT names the field that is wrong.
-   *
-   * @example
-   * sim.program('job', { runsForMs: 5000, exitCode: 3 })
-   * sim.program((container) => container.labels['app'] === 'web', { onTerm: 'ignore' })
-   */
-  program(containers: ContainerSelector, program: SimulatedProgram): void {
-    this.#simulation.world.program(containers, checkedProgram(program))
-  }
-
-  /**
-   * Makes the next calls of an effect go wrong. Several faults for the same call are used up in the order they were
-   * injected. ERR_INVALID_ARGUMENT names the field that is wrong.
-   *
-   * @example
-   * sim.inject('web', { effect: 'create', fault: 'late', delayMs: 300_000 })
-   */
-  inject(containers: ContainerSelector, fault: SimulatedFault): void {
-    this.#simulation.calls.faults.inject(containers, fault)
-  }
-
-  /** Forgets the faults that have not been used up. Calls that hang go on hanging. */
-  clearFaults(): void {
-    this.#simulation.calls.faults.clear()
-  }
-
-  // What tests look at.
-
-  /** What is true of a container, whatever its supervisor believes. An id that nobody knows is `absent`. */
-  world(id: string): SimulatedState {
-    return this.#simulation.world.stateOf(id)
-  }
-
-  /** The containers that exist in the world, in the order of their creation: none after everything is deleted. */
-  get ids(): readonly string[] {
-    return this.#simulation.world.ids
-  }
-
-  /** The calls of effects, oldest first; at most the last 10000. */
-  get calls(): readonly SimulatedCall[] {
-    return this.#simulation.calls.list
-  }
-
-  // What tests do to the world behind the supervisor's back. Each throws ERR_NOT_FOUND for an id that does not exist.
-
-  /** The process ends by itself, now, frozen or not. */
-  exitNow(id: string, exitCode: number): void {
-    checkExitCode('exitCode', exitCode)
-    this.#existing(id).process.end({ code: exitCode, oomKilled: false })
-  }
-
-  /** The kernel's OOM killer ends the process: 137, and the evidence for it. */
-  oomKill(id: string): void {
-    this.#existing(id).process.end({ code: 137, oomKilled: true })
-  }
-
-  /** Somebody else freezes the container. */
-  freezeFromOutside(id: string): void {
-    this.#existing(id).process.freeze()
-  }
-
-  /** Somebody else thaws the container. */
-  thawFromOutside(id: string): void {
-    this.#existing(id).process.thaw()
-  }
-
-  /** Somebody else deletes the container by force: it is killed, its exit reported, and the runtime knows it no more. */
-  deleteFromOutside(id: string): void {
-    this.#existing(id)
-    this.#simulation.world.remove(id)
-  }
-
-  /** The monitor dies. The process goes on; its exit will never be reported. */
-  killMonitor(id: string): void {
-    this.#existing(id).monitor.end()
-  }
-
-  /** The monitor lives on but reports nothing until {@link unmuteMonitor}, as conmon behind a client that does not read. */
-  muteMonitor(id: string): void {
-    this.#existing(id).monitor.mute()
-  }
-
-  /** The monitor reports again, first of all an exit that it has kept to itself. */
-  unmuteMonitor(id: string): void {
-    this.#existing(id).monitor.unmute()
-  }
-
-  /** The process ends and its monitor, though alive, does not report it. */
-  killProcessSilently(id: string): void {
-    const { monitor, process } = this.#existing(id)
-    monitor.mute()
-    process.end({ code: 137, oomKilled: false })
+    const closing = this.#closing.signal
+    this.#supervision = {
+      script,
+      clock,
+      logger,
+      closing,
+      existing: ({ id }) => {
+        const found = world.find(id)
+        return () => (world.find(id) === found ? found : undefined)
+      },
+      run: (effect, container, signal, act) =>
+        simulation.calls.run({ effect, id: container.id, container, signal, closing }, act),
+    }
+    this.#execs = new SimulatedExecs(this.#supervision)
+    this.execs = this.#execs
+    this.streams = simulatedStreams(this.#supervision)
   }
 
   /** Whether this very process of the simulated world lives: init or monitor of a container. */
   processState(identity: ProcessIdentity): 'alive' | 'gone' {
-    return this.#simulation.world.isAlive(identity) ? 'alive' : 'gone'
+    return this.simulation.world.isAlive(identity) ? 'alive' : 'gone'
   }
 
   /** `D` from a KILL on that did not end it, else `S`. */
   schedulingState({ pid, startTicks }: ProcessIdentity): string | undefined {
-    return this.#simulation.world.schedulingState({ pid, startTicks })
+    return this.simulation.world.schedulingState({ pid, startTicks })
   }
 
   /** Read from the freezer, not asked of the runtime: no effect that could fail. */
   isFrozen(container: Container): Promise<boolean | undefined> {
-    return Promise.resolve(this.#simulation.world.find(container.id)?.process.frozen)
+    return Promise.resolve(this.simulation.world.find(container.id)?.process.frozen)
   }
 
   /**
@@ -204,46 +123,46 @@ export class SimulatedRuntime implements RuntimeImpl {
    */
   reopen(): SimulatedRuntime {
     this.#shut()
-    return new SimulatedRuntime(undefined, this.#simulation)
+    return new SimulatedRuntime(undefined, this.simulation)
   }
 
   // The port.
 
   create(container: Container, { signal }: CreateOptions): Promise<Created> {
     this.exits.expect(container.id)
-    this.#simulation.containers.set(container.id, container)
+    this.simulation.containers.set(container.id, container)
     return this.#run('create', container, signal, () => {
-      const { process, monitor } = this.#simulation.world.create(container)
+      const { process, monitor } = this.simulation.world.create(container)
       return { init: process.identity, monitor: monitor.identity, monitorGone: monitor.gone }
     })
   }
 
   start(container: Container, { signal }: EffectOptions): Promise<void> {
-    return this.#onEntry('start', container, signal, (entry) => this.#simulation.world.start(entry))
+    return this.#onEntry('start', container, signal, (found) => this.simulation.world.start(found))
   }
 
   signal(container: Container, init: ProcessIdentity, signal: number, options: EffectOptions): Promise<void> {
-    const { world } = this.#simulation
+    const { world } = this.simulation
     return this.#run('signal', container, options.signal, () => {
-      const entry = world.find(container.id)
-      if (entry === undefined) throw notRunning(container.id, 'signal')
-      world.signal(entry, init, signal)
+      const found = world.find(container.id)
+      if (found === undefined) throw notRunning(container.id, 'signal')
+      world.signal(found, init, signal)
     })
   }
 
   pause(container: Container, { signal }: EffectOptions): Promise<void> {
-    return this.#onEntry('pause', container, signal, (entry) => this.#simulation.world.pause(entry))
+    return this.#onEntry('pause', container, signal, (found) => this.simulation.world.pause(found))
   }
 
   resume(container: Container, { signal }: EffectOptions): Promise<void> {
-    return this.#onEntry('resume', container, signal, (entry) => this.#simulation.world.resume(entry))
+    return this.#onEntry('resume', container, signal, (found) => this.simulation.world.resume(found))
   }
 
   observe(container: Container, { signal }: EffectOptions): Promise<Observation> {
     return this.#run('observe', container, signal, () => {
-      const entry = this.#simulation.world.find(container.id)
-      const init = entry?.process.alive === true ? entry.process.identity : undefined
-      return { status: statusOf(entry), init }
+      const found = this.simulation.world.find(container.id)
+      const init = found?.process.alive === true ? found.process.identity : undefined
+      return { status: statusOf(found), init }
     })
   }
 
@@ -253,27 +172,47 @@ export class SimulatedRuntime implements RuntimeImpl {
 
   killRemaining(container: Container, { signal }: EffectOptions): Promise<void> {
     return this.#run('killRemaining', container, signal, () => {
-      this.#simulation.world.killRemaining(container.id)
+      this.simulation.world.killRemaining(container.id)
     })
+  }
+
+  update(container: Container, resources: OciLinuxResources, options: EffectOptions): Promise<void> {
+    return update(this.#supervision, container, resources, options)
+  }
+
+  stats(container: Container, options: EffectOptions): Promise<ContainerStats> {
+    return stats(this.#supervision, this.#sampling, container, options)
+  }
+
+  attach(container: Container, request: AttachOptions, options: EffectOptions): Promise<AttachSession> {
+    return attach(this.#supervision, container, request, options)
   }
 
   /** Also gives up what earlier calls for this container have not brought about yet. */
   cleanUp(container: Container, { signal }: EffectOptions): Promise<void> {
     return this.#run('cleanUp', container, signal, () => {
-      this.#simulation.calls.cancelLate(container.id)
-      this.#simulation.world.remove(container.id)
+      this.simulation.calls.cancelLate(container.id)
+      this.simulation.world.remove(container.id)
+      this.#sampling.forget(container.id)
     })
   }
 
   delete(container: Container, { signal }: EffectOptions): Promise<void> {
     return this.#run('delete', container, signal, () => {
-      this.#simulation.world.delete(container.id)
+      this.simulation.world.delete(container.id)
+      this.#sampling.forget(container.id)
     })
   }
 
   /** Faults are chosen by the container as its supervisor describes it today. */
   adopt(container: Container): void {
-    this.#simulation.containers.set(container.id, container)
+    this.simulation.containers.set(container.id, container)
+  }
+
+  /** There are no files; and commands of earlier supervisors, which nobody listens to, are ended. */
+  async tidy(): Promise<void> {
+    for (const exec of this.simulation.world.execs) if (!this.#execs.owns(exec)) exec.kill()
+    await Promise.resolve()
   }
 
   async close(): Promise<void> {
@@ -283,6 +222,7 @@ export class SimulatedRuntime implements RuntimeImpl {
 
   #shut(): void {
     this.#closing.abort()
+    this.#execs.disconnect()
     this.#exits.close()
   }
 
@@ -291,36 +231,33 @@ export class SimulatedRuntime implements RuntimeImpl {
     effect: SimulatedEffect,
     container: Container,
     signal: AbortSignal,
-    act: (entry: WorldEntry) => void,
+    act: (found: SimulatedContainer) => void,
   ): Promise<void> {
-    const { world } = this.#simulation
-    const entry = world.find(container.id)
+    const existing = this.#supervision.existing(container)
     return this.#run(effect, container, signal, () => {
-      if (entry === undefined || world.find(container.id) !== entry)
-        throw unknownToRuntime(container.id, effect)
-      act(entry)
+      const found = existing()
+      if (found === undefined) throw unknownToRuntime(container.id, effect)
+      act(found)
     })
   }
 
   #run<T>(effect: SimulatedEffect, container: Container, signal: AbortSignal, act: () => T): Promise<T> {
-    const closing = this.#closing.signal
-    return this.#simulation.calls.run({ effect, id: container.id, container, signal, closing }, act)
+    return this.#supervision.run(effect, container, signal, act)
   }
 
   async #discard(id: string): Promise<void> {
-    const { calls, containers, world } = this.#simulation
+    const { calls, containers, world } = this.simulation
     const [container, closing] = [containers.get(id), this.#closing.signal]
     await calls.run({ effect: 'discard', id, container, signal: undefined, closing }, () => {
       world.discardExit(id)
       if (world.find(id) === undefined) containers.delete(id)
     })
   }
+}
 
-  #existing(id: string): WorldEntry {
-    const entry = this.#simulation.world.find(id)
-    if (entry !== undefined) return entry
-    throw new OciError('ERR_NOT_FOUND', `container ${id} does not exist in the simulated world`, {
-      containerId: id,
-    })
-  }
+function newSimulation(options: SimulatedRuntimeOptions): Simulation {
+  const { clock = systemClock, logger = silentLogger, killsFrozen = false } = options
+  const script = new SimulatedScript()
+  const world = new SimulatedWorld(clock, killsFrozen, script)
+  return { world, script, logger, calls: new SimulatedCalls(clock, logger), containers: new Map() }
 }

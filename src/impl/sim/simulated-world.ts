@@ -5,13 +5,15 @@
  * Deliberately not here: AbortSignals, faults and the port; this file is what a runtime and a kernel would do at once.
  */
 import { timestampOf, type Clock } from '../../surroundings/clock.ts'
+import type { OciLinuxResources } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
-import { OciError, type ErrorCode } from '../../errors/index.ts'
+import { toResources } from '../requests/resources.ts'
 import type { ExitFact, Observation, ProcessIdentity } from '../runtime-impl.ts'
-import { selects, type ContainerSelector } from './fault-script.ts'
-import { SimulatedMonitor } from './simulated-monitor.ts'
-import { SIGKILL, SimulatedProcess, type ProcessEnd } from './simulated-process.ts'
-import { programOf, type SimulatedProgram } from './simulated-program.ts'
+import { notRunning, refusal } from './refusals.ts'
+import { SimulatedContainer, type ContainerHost } from './simulated-container.ts'
+import type { SimulatedExec } from './simulated-exec.ts'
+import { SIGKILL, type ProcessEnd } from './simulated-process.ts'
+import type { SimulatedScript } from './simulated-script.ts'
 
 /** What is true of one container in the simulated world, at this moment. */
 export interface SimulatedState {
@@ -29,61 +31,55 @@ export interface SimulatedState {
   readonly processesLeft: boolean
   /** The signals its init was sent, in order. */
   readonly signals: readonly number[]
+  /** Its limits as they are now. */
+  readonly resources: OciLinuxResources
   /** The exit as the monitor reported it, until that is discarded; also after the runtime has forgotten the container. */
   readonly exit: ExitFact | undefined
-}
-
-/** A container that the runtime knows. */
-export interface WorldEntry {
-  readonly id: string
-  readonly process: SimulatedProcess
-  readonly monitor: SimulatedMonitor
-  readonly program: SimulatedProgram
-  oomKilled: boolean
-  processesLeft: boolean
 }
 
 /** Linux gives no pid above 2²²: no simulated process is ever mistaken for one of the host's. */
 const firstPid = 2 ** 22 + 1
 
-export class SimulatedWorld {
+export class SimulatedWorld implements ContainerHost {
   readonly clock: Clock
-  readonly #killsFrozen: boolean
-  readonly #entries = new Map<string, WorldEntry>()
+  readonly killsFrozen: boolean
+  readonly #script: SimulatedScript
+  readonly #containers = new Map<string, SimulatedContainer>()
   readonly #exits = new Map<string, ExitFact>()
   readonly #living = new Map<number, ProcessIdentity>()
-  readonly #programs: { selector: ContainerSelector; program: SimulatedProgram }[] = []
   readonly #exitListeners = new Set<(id: string) => void>()
   #nextPid = firstPid
 
-  constructor(clock: Clock, killsFrozen: boolean) {
+  constructor(clock: Clock, killsFrozen: boolean, script: SimulatedScript) {
     this.clock = clock
-    this.#killsFrozen = killsFrozen
+    this.killsFrozen = killsFrozen
+    this.#script = script
   }
 
   get ids(): string[] {
-    return [...this.#entries.keys()]
+    return [...this.#containers.keys()]
+  }
+
+  /** The commands that run, in all containers. */
+  get execs(): SimulatedExec[] {
+    return [...this.#containers.values()].flatMap(({ execs }) => execs)
   }
 
   stateOf(id: string): SimulatedState {
-    const entry = this.#entries.get(id)
+    const found = this.#containers.get(id)
     return {
-      exists: entry !== undefined,
-      status: statusOf(entry),
-      pid: entry?.process.identity.pid ?? 0,
-      alive: entry?.process.alive ?? false,
-      frozen: entry?.process.frozen ?? false,
-      monitorAlive: entry?.monitor.alive ?? false,
-      oomKilled: entry?.oomKilled ?? false,
-      processesLeft: entry?.processesLeft ?? false,
-      signals: entry?.process.signals ?? [],
+      exists: found !== undefined,
+      status: statusOf(found),
+      pid: found?.process.identity.pid ?? 0,
+      alive: found?.process.alive ?? false,
+      frozen: found?.process.frozen ?? false,
+      monitorAlive: found?.monitor.alive ?? false,
+      oomKilled: found?.oomKilled ?? false,
+      processesLeft: found?.processesLeft ?? false,
+      signals: found?.process.signals ?? [],
+      resources: toResources(found?.limits ?? {}),
       exit: this.#exits.get(id),
     }
-  }
-
-  /** The later of two programs for the same container wins. */
-  program(selector: ContainerSelector, program: SimulatedProgram): void {
-    this.#programs.unshift({ selector, program })
   }
 
   isAlive({ pid, startTicks }: ProcessIdentity): boolean {
@@ -93,90 +89,72 @@ export class SimulatedWorld {
   /** What the kernel would show of a process: a KILL that has not ended it waits for the end of a sleep. */
   schedulingState({ pid, startTicks }: ProcessIdentity): string | undefined {
     if (!this.isAlive({ pid, startTicks })) return undefined
-    const entries = [...this.#entries.values()]
-    const process = entries.find((entry) => entry.process.identity.pid === pid)?.process
+    const containers = [...this.#containers.values()]
+    const process = containers.find((each) => each.process.identity.pid === pid)?.process
     return process?.signals.includes(SIGKILL) === true ? 'D' : 'S'
   }
 
-  find(id: string): WorldEntry | undefined {
-    return this.#entries.get(id)
+  find(id: string): SimulatedContainer | undefined {
+    return this.#containers.get(id)
   }
 
-  create(container: Container): WorldEntry {
+  create(container: Container): SimulatedContainer {
     const { id } = container
-    if (this.#entries.has(id)) {
+    if (this.#containers.has(id)) {
       throw refusal('ERR_CREATE_FAILED', id, 'create', 'exists already; delete it first')
     }
-    const scripted = this.#programs.find(({ selector }) => selects(selector, id, container))
-    const program = { ...programOf(container), ...scripted?.program }
-    const monitorIdentity = this.#newProcess()
-    const identity = this.#newProcess()
-    const monitor = new SimulatedMonitor(monitorIdentity, this.clock, () =>
-      this.#living.delete(monitorIdentity.pid),
-    )
-    const process = new SimulatedProcess({
-      identity,
-      program,
-      clock: this.clock,
-      stopSignal: container.stopSignal,
-      killsFrozen: this.#killsFrozen,
-      onEnd: (end) => {
-        this.#ended(entry, end)
-      },
-    })
-    const entry: WorldEntry = { id, process, monitor, program, oomKilled: false, processesLeft: false }
-    this.#entries.set(id, entry)
-    return entry
+    const program = this.#script.programOf(container)
+    const created = new SimulatedContainer(this, container, program, (end) => this.#ended(created, end))
+    this.#containers.set(id, created)
+    return created
   }
 
-  start(entry: WorldEntry): void {
-    this.#assertAlive(entry, 'start')
-    if (entry.process.started) throw refusal('ERR_RUNTIME_FAILED', entry.id, 'start', 'is running already')
-    if (entry.process.frozen)
-      throw refusal('ERR_RUNTIME_FAILED', entry.id, 'start', 'is paused; resume it first')
-    entry.process.start()
+  start(found: SimulatedContainer): void {
+    assertAlive(found, 'start')
+    if (found.process.started) throw refusal('ERR_RUNTIME_FAILED', found.id, 'start', 'is running already')
+    if (found.process.frozen)
+      throw refusal('ERR_RUNTIME_FAILED', found.id, 'start', 'is paused; resume it first')
+    found.start()
   }
 
-  signal(entry: WorldEntry, init: ProcessIdentity, number: number): void {
-    const { pid, startTicks } = entry.process.identity
-    if (init.pid !== pid || init.startTicks !== startTicks) throw notRunning(entry.id, 'signal')
-    this.#assertAlive(entry, 'signal')
-    entry.process.signal(number)
+  signal(found: SimulatedContainer, init: ProcessIdentity, number: number): void {
+    if (!isInit(found, init)) throw notRunning(found.id, 'signal')
+    assertAlive(found, 'signal')
+    found.process.signal(number)
   }
 
-  pause(entry: WorldEntry): void {
-    this.#assertAlive(entry, 'pause')
-    entry.process.freeze()
+  pause(found: SimulatedContainer): void {
+    assertAlive(found, 'pause')
+    found.freeze()
   }
 
-  resume(entry: WorldEntry): void {
-    this.#assertAlive(entry, 'resume')
-    entry.process.thaw()
+  resume(found: SimulatedContainer): void {
+    assertAlive(found, 'resume')
+    found.thaw()
   }
 
   /** Kills what init left behind. */
   killRemaining(id: string): void {
-    const entry = this.#entries.get(id)
-    if (entry !== undefined && !entry.process.alive) entry.processesLeft = false
+    const found = this.#containers.get(id)
+    if (found !== undefined && !found.process.alive) found.processesLeft = false
   }
 
   /** As `delete` without force: a created container may go, a running or paused one may not. */
   delete(id: string): void {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return
-    if (entry.process.alive && (entry.process.started || entry.process.frozen)) {
-      throw refusal('ERR_RUNTIME_FAILED', id, 'delete', `is ${statusOf(entry)}; stop it first`)
+    const found = this.#containers.get(id)
+    if (found === undefined) return
+    if (found.process.alive && (found.process.started || found.process.frozen)) {
+      throw refusal('ERR_RUNTIME_FAILED', id, 'delete', `is ${found.status}; stop it first`)
     }
     this.remove(id)
   }
 
   /** As `delete --force`: ends everything. A monitor that can still reports the exit, which stays until it is discarded. */
   remove(id: string): void {
-    const entry = this.#entries.get(id)
-    if (entry === undefined) return
-    entry.process.end({ code: 137, oomKilled: false })
-    entry.monitor.finish()
-    this.#entries.delete(id)
+    const found = this.#containers.get(id)
+    if (found === undefined) return
+    found.destroy()
+    this.#containers.delete(id)
   }
 
   /** The evidence of an exit, until it is discarded. */
@@ -195,44 +173,35 @@ export class SimulatedWorld {
     }
   }
 
-  #ended(entry: WorldEntry, { code, oomKilled }: ProcessEnd): void {
-    this.#living.delete(entry.process.identity.pid)
-    entry.processesLeft = entry.process.started && entry.program.leavesProcesses === true
-    entry.oomKilled = oomKilled
-    const finished = timestampOf(this.clock)
-    entry.monitor.processEnded(() => {
-      this.#exits.set(entry.id, { id: entry.id, code, finished })
-      for (const listener of this.#exitListeners) listener(entry.id)
-    }, entry.program.exitReportedAfterMs ?? 0)
-  }
-
-  #newProcess(): ProcessIdentity {
+  spawn(): ProcessIdentity {
     const pid = this.#nextPid++
     const identity = { pid, startTicks: String(pid) }
     this.#living.set(pid, identity)
     return identity
   }
 
-  #assertAlive(entry: WorldEntry, operation: string): void {
-    if (!entry.process.alive) throw notRunning(entry.id, operation)
+  gone({ pid }: ProcessIdentity): void {
+    this.#living.delete(pid)
+  }
+
+  #ended({ id, monitor, program }: SimulatedContainer, { code }: ProcessEnd): void {
+    const finished = timestampOf(this.clock)
+    monitor.processEnded(() => {
+      this.#exits.set(id, { id, code, finished })
+      for (const listener of this.#exitListeners) listener(id)
+    }, program.exitReportedAfterMs ?? 0)
   }
 }
 
-export function statusOf(entry: WorldEntry | undefined): Observation['status'] {
-  if (entry === undefined) return 'absent'
-  if (!entry.process.alive) return 'stopped'
-  if (entry.process.frozen) return 'paused'
-  return entry.process.started ? 'running' : 'created'
+export function statusOf(found: SimulatedContainer | undefined): Observation['status'] {
+  return found?.status ?? 'absent'
 }
 
-export function notRunning(id: string, operation: string): OciError {
-  return refusal('ERR_NOT_RUNNING', id, operation, 'is not running')
+/** Whether that is the process of the container that exists now. */
+export function isInit({ process }: SimulatedContainer, init: ProcessIdentity): boolean {
+  return process.identity.pid === init.pid && process.identity.startTicks === init.startTicks
 }
 
-export function unknownToRuntime(id: string, operation: string): OciError {
-  return refusal('ERR_UNKNOWN_TO_RUNTIME', id, operation, 'is not known to the simulated runtime')
-}
-
-function refusal(code: ErrorCode, containerId: string, operation: string, problem: string): OciError {
-  return new OciError(code, `container ${containerId} ${problem}`, { containerId, operation })
+function assertAlive(found: SimulatedContainer, operation: string): void {
+  if (!found.process.alive) throw notRunning(found.id, operation)
 }

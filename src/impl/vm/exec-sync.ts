@@ -15,7 +15,7 @@ import {
 } from '../exec-port.ts'
 import { whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown } from '../oci/exec-errors.ts'
-import { checkExecLimits } from '../oci/exec-sync.ts'
+import { checkExecSyncLimits } from '../requests/exec-command.ts'
 import { throwIfAborted } from '../oci/waiting.ts'
 import { runExec, type VmExec } from './exec-process.ts'
 import type { VmWorld } from './world.ts'
@@ -33,7 +33,7 @@ export async function execSync(
   signal: AbortSignal,
   onRunning: (exec: VmExec) => void,
 ): Promise<ExecSyncResult> {
-  checkExecLimits(request)
+  checkExecSyncLimits(request)
   throwIfAborted(signal)
   const wanted = { terminal: false, stdin: false, stdout: true, stderr: true }
   const over = new AbortController()

@@ -1,16 +1,19 @@
+import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import type { Container } from '../../../src/container.ts'
-import { OciError } from '../../../src/errors/index.ts'
+import { isOciError, OciError } from '../../../src/errors/index.ts'
 import type { SimulatedEffect, SimulatedFault, SimulatedRuntime } from '../../../src/testing.ts'
 import { containerOf, simulation } from './fixture.ts'
 
 function callOf(sim: SimulatedRuntime, container: Container, signal: AbortSignal) {
   const options = { signal }
-  const calls: Record<SimulatedEffect, () => Promise<unknown>> = {
+  const command = { argv: ['true'] }
+  const init = { pid: sim.world(container.id).pid, startTicks: '' }
+  const calls: Record<Exclude<SimulatedEffect, 'killExec' | 'resizeExec'>, () => Promise<unknown>> = {
     create: () => sim.create(container, { signal, cgroupParent: undefined }),
     start: () => sim.start(container, options),
-    signal: () => sim.signal(container, { pid: sim.world(container.id).pid, startTicks: '' }, 9, options),
+    signal: () => sim.signal(container, init, 9, options),
     pause: () => sim.pause(container, options),
     resume: () => sim.resume(container, options),
     observe: () => sim.observe(container, options),
@@ -19,6 +22,14 @@ function callOf(sim: SimulatedRuntime, container: Container, signal: AbortSignal
     cleanUp: () => sim.cleanUp(container, options),
     delete: () => sim.delete(container, options),
     discard: () => sim.exits.discard(container.id),
+    execSync: () => sim.execs.execSync(container, command, options),
+    startExec: () => sim.execs.startExec(container, command, options),
+    attach: () => sim.attach(container, {}, options),
+    portForward: () =>
+      sim.streams.portForward(container, init, { port: 80, stream: new PassThrough() }, options),
+    reopenLog: () => sim.streams.reopenLog(container, options),
+    update: () => sim.update(container, { pids: { limit: 5 } }, options),
+    stats: () => sim.stats(container, options),
   }
   return calls
 }
@@ -34,6 +45,13 @@ const effects = [
   'killRemaining',
   'cleanUp',
   'delete',
+  'execSync',
+  'startExec',
+  'attach',
+  'portForward',
+  'reopenLog',
+  'update',
+  'stats',
 ] as const
 
 describe('injected faults', () => {
@@ -44,11 +62,10 @@ describe('injected faults', () => {
     if (effect === 'discard') sim.exitNow('c', 3)
     const before = sim.world('c')
     sim.inject('c', { effect, fault: 'fail' })
-    await expect(callOf(sim, container, signal)[effect]()).rejects.toMatchObject({
-      name: 'OciError',
-      containerId: 'c',
-      operation: effect,
-    })
+    const { [effect]: begin } = callOf(sim, container, signal)
+    const error: unknown = await begin().catch((reason: unknown) => reason)
+    expect(isOciError(error)).toBe(true)
+    expect(error).toMatchObject({ containerId: 'c', operation: effect })
     expect(sim.world('c')).toEqual(before)
   })
 

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { Container, type ContainerOptions } from '../../../src/container.ts'
 import type { Created, ExitFact } from '../../../src/impl/runtime-impl.ts'
 import { SimulatedClock, SimulatedRuntime, type SimulatedRuntimeOptions } from '../../../src/testing.ts'
@@ -39,4 +40,12 @@ export function containerOf(id: string, args?: string[], options: Partial<Contai
     })
   }
   return container
+}
+
+/** What a stream has given so far, and whether it has ended. */
+export function readInto(stream: Readable | undefined): { text: string; isOver: boolean } {
+  const seen = { text: '', isOver: false }
+  stream?.on('data', (chunk: Buffer) => (seen.text += chunk.toString('latin1')))
+  stream?.once('end', () => (seen.isOver = true))
+  return seen
 }

@@ -97,7 +97,7 @@ function swapBeside(limitBytes: number, now: Limits): number | undefined {
 }
 
 /** As the OCI specification has them, for JSON. */
-export function toResources(limits: Limits): Readonly<Record<string, unknown>> {
+export function toResources(limits: Limits): OciLinuxResources {
   const memory = present({
     limit: limits.memoryLimitBytes,
     reservation: limits.memoryReservationBytes,
@@ -129,15 +129,28 @@ export function parseNumberList(text: string): readonly number[] | undefined {
   return [...numbers].toSorted((a, b) => a - b)
 }
 
+/** ERR_INVALID_ARGUMENT when `list` has what is not in `online`. A host that does not say lets the kernel decide. */
+export function checkOnline(field: string, list: string, online: string): void {
+  const there = new Set(parseNumberList(online))
+  if (there.size === 0 || parseNumberList(list)?.every((number) => there.has(number)) === true) return
+  throw invalid(field, list, `must be among ${online}, which this host has`)
+}
+
+/** ERR_INVALID_ARGUMENT for a memory limit that the kernel would have to kill for. */
+export function belowUse(limitBytes: number, inUseBytes: number): OciError {
+  return invalid('memory.limit', limitBytes, `is below the ${inUseBytes} bytes in use and must not be`)
+}
+
 export function isEmpty(value: object): boolean {
   return Object.keys(value).length === 0
 }
 
 /** Without the keys that are undefined, which JSON and emptiness would not see alike. */
-function present<Value extends object>(value: Value): Partial<Value> {
-  const copy: Partial<Value> = { ...value }
-  for (const key in copy) if (copy[key] === undefined) delete copy[key]
-  return copy
+function present<Value extends object>(
+  value: Value,
+): { [Key in keyof Value]?: Exclude<Value[Key], undefined> }
+function present(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined))
 }
 
 function ownOf<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
@@ -195,8 +208,8 @@ function unsupported(field: string): OciError {
   return new OciError('ERR_UNSUPPORTED', message, { field, operation: 'update' })
 }
 
-/** ERR_INVALID_ARGUMENT that names a limit, what it was, and what it must be. */
-export function invalid(field: string, value: unknown, rule: string): OciError {
+/** Names a limit, what it was, and what it must be. */
+function invalid(field: string, value: unknown, rule: string): OciError {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 200)) : shownOf(value)
   return new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown} ${rule}`, { field, operation: 'update' })
 }

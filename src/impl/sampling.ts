@@ -4,7 +4,7 @@
  * Invariant: bounded. A container that is forgotten costs nothing; one that nobody forgets is dropped when there are too
  * many, and its next sample is a first one again.
  */
-import { OciError } from '../../errors/index.ts'
+import { OciError } from '../errors/index.ts'
 
 interface CpuSample {
   readonly cpuNano: bigint

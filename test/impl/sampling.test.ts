@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Sampling } from '../../../src/impl/oci/sampling.ts'
+import { Sampling } from '../../src/impl/sampling.ts'
 
 const second = 1_000_000_000n
 const noAge = () => 0n

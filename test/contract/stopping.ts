@@ -1,0 +1,98 @@
+/** Ends that are asked for: signals, stops, deletes, and the freezer in between. */
+import { describe, expect, it } from 'vitest'
+import { ignoresTerm, trapsTerm } from './harness.ts'
+import { codeOf, type Stage } from './stage.ts'
+
+const SIGTERM = 15
+
+export function describeStopping(stage: Stage): void {
+  describe('that is to end', () => {
+    it('stops a process that handles TERM by TERM', async () => {
+      const container = await stage.started({ args: trapsTerm })
+      // TERM is lost on a shell that has not come to its trap yet.
+      await expect.poll(() => stage.harness.catches(container, SIGTERM), { timeout: 20_000 }).toBe(true)
+      await stage.runtime.stopContainer(container, 30)
+      expect(container.state.exit).toMatchObject({ kind: 'code', code: 7 })
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('kills a process that ignores TERM once its grace is over', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      await stage.runtime.stopContainer(container, 0.2)
+      expect(container.state.exit).toMatchObject({
+        kind: 'code',
+        code: 137,
+        inferredSignal: 9,
+        oomKilled: false,
+      })
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('lets a later, shorter stop overtake a longer one', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      const patient = stage.runtime.stopContainer(container, Number.POSITIVE_INFINITY)
+      await stage.runtime.stopContainer(container, 0)
+      await patient
+      expect(container.status).toBe('stopped')
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('freezes and thaws', async () => {
+      const container = await stage.started({ args: trapsTerm })
+      await stage.runtime.pauseContainer(container)
+      expect(container.status).toBe('paused')
+      expect(await stage.harness.world(container)).toBe('frozen')
+      await stage.runtime.unpauseContainer(container)
+      expect(container.status).toBe('running')
+      expect(await stage.harness.world(container)).toBe('running')
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('stops a paused container', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      await stage.runtime.pauseContainer(container)
+      await stage.runtime.stopContainer(container, 0)
+      expect(container.state.exit).toMatchObject({ kind: 'code', code: 137 })
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('stops a container that was never started', async () => {
+      const container = await stage.created({ args: trapsTerm })
+      await stage.runtime.stopContainer(container, 5)
+      expect(container.status).toBe('stopped')
+      await stage.runtime.deleteContainer(container)
+      expect(await stage.harness.world(container)).toBe('absent')
+    })
+
+    it('deletes a running container by force, its exit recorded first', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      await stage.runtime.deleteContainer(container)
+      expect(await stage.runtime.waitContainer(container)).toMatchObject({ kind: 'code', code: 137 })
+      expect(container.phase).toBe('deleted')
+      expect(await stage.harness.world(container)).toBe('absent')
+    })
+
+    it('refuses to delete a running container without force', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      expect(await codeOf(stage.runtime.deleteContainer(container, { force: false }))).toBe(
+        'ERR_WRONG_STATUS',
+      )
+      expect(await stage.harness.world(container)).toBe('running')
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('sends signals to the init process', async () => {
+      const args = ['/bin/sh', '-c', 'trap "exit 9" USR1; while :; do sleep 0.05; done']
+      const container = await stage.started({ args })
+      // A signal before the trap is set is lost, as for any process: send until it is heard.
+      const exit = stage.runtime.waitContainer(container)
+      const signals = setInterval(() => {
+        void stage.runtime.signalContainer(container, 'SIGUSR1').catch(() => undefined)
+      }, 20)
+      expect(await exit).toMatchObject({ code: 9 })
+      clearInterval(signals)
+      expect(await codeOf(stage.runtime.signalContainer(container, 'USR1'))).toBe('ERR_WRONG_STATUS')
+      await stage.runtime.deleteContainer(container)
+    })
+  })
+}

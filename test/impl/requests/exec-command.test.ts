@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import { checkExecCommand, checkExecSyncLimits } from '../../../src/impl/requests/exec-command.ts'
+
+describe('a command', () => {
+  it.each([
+    [{ argv: [] }, 'argv'],
+    [{ argv: [''] }, 'argv'],
+    [{ argv: ['a', 'b\0'] }, 'argv.1'],
+    [{ argv: ['x'.repeat(131_072)] }, 'argv.0'],
+    [{ argv: ['a', ...Array.from({ length: 30 }, () => 'x'.repeat(100_000))] }, 'argv'],
+    [{ argv: ['a'], env: { '': 'x' } }, 'env'],
+    [{ argv: ['a'], env: { A: 'x\0' } }, 'env.A'],
+    [{ argv: ['a'], cwd: 'b' }, 'cwd'],
+    [{ argv: ['a'], cwd: '/b\0' }, 'cwd'],
+  ])('is refused with the field that is wrong: case %#', (command, field) => {
+    expect(() => checkExecCommand(command)).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }),
+    )
+  })
+
+  it('may have an argument of 100 kB, and empty ones after the first', () => {
+    expect(() => checkExecCommand({ argv: ['a', '', 'x'.repeat(100_000)], cwd: '/' })).not.toThrow()
+  })
+})
+
+describe('the limits of a command', () => {
+  it.each([
+    [{ timeoutMs: 0 }, 'timeoutMs'],
+    [{ timeoutMs: Number.NaN }, 'timeoutMs'],
+    [{ outputMaxBytes: -1 }, 'outputMaxBytes'],
+    [{ drainMs: -Infinity }, 'drainMs'],
+  ])('are refused with the field that is wrong: %j', (limits, field) => {
+    expect(() => checkExecSyncLimits({ argv: ['a'], ...limits })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }),
+    )
+  })
+
+  it('may be left out, nothing at all for output, and without end', () => {
+    const none = { argv: ['a'], timeoutMs: Infinity, outputMaxBytes: 0, drainMs: 0 }
+    expect(() => checkExecSyncLimits(none)).not.toThrow()
+    expect(() => checkExecSyncLimits({ argv: ['a'] })).not.toThrow()
+  })
+})
