@@ -67,7 +67,7 @@ export async function runOrders(orders: readonly CrashOrder[], options: RunOptio
       if (order === undefined) return
       const outcome = await crashRun(theatre, order)
       runs += 1
-      if (outcome.reached) for (const name of namesOf(order)) covered.add(name)
+      for (const { point } of outcome.diedAt) covered.add(nameOf(order, point))
       if (outcome.recoveryMs > 0) recoveryMs.push(outcome.recoveryMs)
       if (outcome.violations.length > 0) failures.push({ order, outcome })
       onRun?.(order, outcome)
@@ -92,7 +92,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       for (const victim of options.victims) {
         chosen.push(...ordersOf(traces[victim], { scenario, handler, victim }, options))
         for (const passage of new Set(traces[victim].filter(isPassage))) {
-          known.add(`${scenario} ${handler} ${victim} ${passage}`)
+          known.add(nameOf({ scenario, handler, victim }, passage))
         }
       }
       orders.push(...random.shuffled(chosen).slice(0, runsMax))
@@ -110,8 +110,8 @@ export function replayOf({ scenario, handler, victim, crash, before = [], troubl
   return `npm run chaos -- --runtime ${handler} --scenario ${scenario} --victim ${victim}${where}${what}`
 }
 
-function namesOf({ scenario, handler, victim, crash, before = [] }: CrashOrder): string[] {
-  return [...before, crash].map((plan) => `${scenario} ${handler} ${victim} ${plan?.point ?? 'at rest'}`)
+function nameOf({ scenario, handler, victim }: Where, passage: string): string {
+  return `${scenario} ${handler} ${victim} ${passage}`
 }
 
 function isPassage(line: string): boolean {

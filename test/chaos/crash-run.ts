@@ -55,8 +55,8 @@ export interface Theatre {
 }
 
 export interface CrashOutcome extends Survival {
-  /** False when the passage was not reached, so that the supervisor was killed at rest. */
-  readonly reached: boolean
+  /** Those of its crashes that came about. Where none did, the supervisor was killed at rest. */
+  readonly diedAt: readonly CrashPlan[]
   readonly journal: readonly JournalEntry[]
   readonly tookMs: number
 }
@@ -73,17 +73,20 @@ export async function crashRun(
   const ground = newGround(theatre, order)
   try {
     const past = await livePast(theatre, order, ground)
+    const diedAt: CrashPlan[] = []
     for (const crash of order.before ?? []) {
-      const { journal } = await runVictim(theatre, ground, { ...order, crash })
+      const { journal, died } = await runVictim(theatre, ground, { ...order, crash })
       past.push(...journal.filter(({ type }) => type === 'defect'))
+      if (died) diedAt.push(crash)
     }
-    const { journal, reached } = await runVictim(theatre, ground, order, traceFile)
+    const { journal, died } = await runVictim(theatre, ground, order, traceFile)
+    if (died && order.crash !== undefined) diedAt.push(order.crash)
     const survival = await survive(ground, [...past, ...journal], {
       ...order.survivor,
       copy: theatre.copy,
       monitorsKilled: order.trouble?.monitorsKilled ?? false,
     })
-    return { ...survival, reached, journal: [...past, ...journal], tookMs: performance.now() - beganMs }
+    return { ...survival, diedAt, journal: [...past, ...journal], tookMs: performance.now() - beganMs }
   } finally {
     sweep(ground)
     if (ground.runtimePath !== undefined) rmSync(ground.runtimePath, { force: true })
@@ -147,10 +150,12 @@ async function runVictim(
   ground: Ground,
   { scenario, victim, crash, trouble }: CrashOrder,
   traceFile?: string,
-): Promise<{ journal: JournalEntry[]; reached: boolean }> {
+): Promise<{ journal: JournalEntry[]; died: boolean }> {
+  const diedFile = join(ground.root, 'died')
   const plan = (name: VictimName): ChaosPlan => ({
     trace: traceFile === undefined ? undefined : { file: traceFile, process: name },
     crash: victim === name ? crash : undefined,
+    diedFile,
     waitsForWindow: name === 'embedder',
   })
   const order: VictimOrder = {
@@ -183,13 +188,10 @@ async function runVictim(
     child.kill('SIGKILL')
   }, victimMaxMs)
   const exited = once(child, 'close')
-  let killedAtRest = false
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => (err += chunk))
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     out += chunk
-    if (!out.includes('"idle"')) return
-    killedAtRest = true
-    child.kill('SIGKILL')
+    if (out.includes('"idle"')) child.kill('SIGKILL')
   })
   await exited
   clearTimeout(timer)
@@ -198,7 +200,9 @@ async function runVictim(
   if (err !== '') journal.push({ type: 'defect', message: `stderr: ${err.slice(0, 2000)}` })
   if (child.signalCode !== 'SIGKILL')
     journal.push({ type: 'defect', message: `ended with ${String(child.exitCode ?? child.signalCode)}` })
-  return { journal, reached: crash !== undefined && (!killedAtRest || victim === 'launcher') }
+  const died = existsSync(diedFile)
+  rmSync(diedFile, { force: true })
+  return { journal, died }
 }
 
 /** A program in the runtime's place. */

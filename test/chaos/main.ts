@@ -121,7 +121,7 @@ function summarize({ runs, failures, recoveryMs }: RunResult): boolean {
 
 function report(order: CrashOrder, outcome: CrashOutcome): void {
   print(replayOf(order))
-  print(`  ${outcome.reached ? 'reached' : 'not reached'}, ${Math.round(outcome.tookMs)} ms`)
+  print(`  died at ${outcome.diedAt.length} of these, ${Math.round(outcome.tookMs)} ms`)
   for (const found of outcome.found) print(`  found: ${found}`)
   for (const violation of outcome.violations.slice(0, 12)) print(`  ${violation}`)
   const more = outcome.violations.length - 12

@@ -73,7 +73,7 @@ export async function survive(
   const beganMs = performance.now()
   let runtime: Runtime
   const launcherPath = launcherOf(ground, 'next')
-  writeLauncher(launcherPath, options.copy, { waitsForWindow: true })
+  writeLauncher(launcherPath, options.copy, { waitsForWindow: true, diedFile: '' })
   const { recovers: recover = true, patienceMs = 8000 } = options
   try {
     runtime = await Runtime.open(config, { launcherPath, recover })

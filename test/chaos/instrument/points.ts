@@ -18,11 +18,13 @@ export interface ChaosPlan {
   /** Passages and effects are appended here, each with the process's name. */
   readonly trace?: { readonly file: string; readonly process: string } | undefined
   readonly crash?: CrashPlan | undefined
+  /** Made in the moment of the crash. */
+  readonly diedFile: string
   /** Nothing counts before `openWindow` is called. */
   readonly waitsForWindow: boolean
 }
 
-let plan: ChaosPlan = { waitsForWindow: true }
+let plan: ChaosPlan | undefined
 let counting = false
 let passagesLeft = 0
 
@@ -53,7 +55,7 @@ export function after<T>(point: string, value?: T): T | undefined {
 
 export function openWindow(): void {
   counting = true
-  if (plan.trace !== undefined) noteEffectsTo((effect) => trace(`! ${effect}`))
+  if (plan?.trace !== undefined) noteEffectsTo((effect) => trace(`! ${effect}`))
 }
 
 export function closeWindow(): void {
@@ -63,12 +65,14 @@ export function closeWindow(): void {
 
 function pass(passage: string): void {
   trace(passage)
-  if (plan.crash?.point !== passage) return
+  if (plan?.crash?.point !== passage) return
   passagesLeft -= 1
+  if (passagesLeft > 0) return
+  writeFileSync(plan.diedFile, '')
   // The kernel delivers it before kill(2) returns: not one instruction more of ours is run.
-  if (passagesLeft === 0) process.kill(process.pid, 'SIGKILL')
+  process.kill(process.pid, 'SIGKILL')
 }
 
 function trace(line: string): void {
-  if (plan.trace !== undefined) appendFileSync(plan.trace.file, `${plan.trace.process} ${line}\n`)
+  if (plan?.trace !== undefined) appendFileSync(plan.trace.file, `${plan.trace.process} ${line}\n`)
 }
