@@ -53,7 +53,7 @@ export function metricsOfV1({ cpu, memory, memoryOomControl, pids, blkio, networ
       memLimitBytes: limitOf(memory?.usage?.limit),
       oomKills: numberOf(memoryOomControl?.oomKill),
       pids: numberOf(pids?.current),
-      block: blockOfV1(blkio?.ioServiceBytesRecursive ?? []),
+      block: blkio && blockOfV1(blkio.ioServiceBytesRecursive),
     },
     psi: undefined,
     network: networkOf(network),
@@ -97,12 +97,9 @@ function limitOf(bytes: bigint | undefined): number | undefined {
   return bytes === undefined || bytes === 0n || bytes > Number.MAX_SAFE_INTEGER ? undefined : Number(bytes)
 }
 
-function blockOfV1(
-  entries: readonly { readonly op: string; readonly value: bigint }[],
-): BlockBytes | undefined {
+function blockOfV1(entries: readonly { readonly op: string; readonly value: bigint }[]): BlockBytes {
   const of = (wanted: string): bigint[] =>
     entries.filter(({ op }) => op.toLowerCase() === wanted).map(({ value }) => value)
-  if (entries.length === 0) return undefined
   return { readBytes: sumOf(of('read')), writtenBytes: sumOf(of('write')) }
 }
 

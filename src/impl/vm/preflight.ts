@@ -42,6 +42,10 @@ export async function preflight(world: VmWorld, container: Container): Promise<V
     [container.dir, 'dir'],
   ] as const)
     await ensurePrivateDirectory(directory, field)
+  if (container.logPath === place.paths.shimLog) {
+    const message = `${container.logPath} is where a shim writes its own log; give the container another logPath, or a dir outside of its bundle`
+    throw refusal(container, 'ERR_INVALID_ARGUMENT', message, 'logPath')
+  }
   const logExists = await checkLogPath(container)
   const shim = await shimPath(world, place)
   if (!shimNamePattern.test(basename(shim))) {

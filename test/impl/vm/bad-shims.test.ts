@@ -3,6 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { Container } from '../../../src/container.ts'
 import { isOciError } from '../../../src/errors/index.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 import { createEffect, effect, never, openFakeHost, openFakeShim, type FakeHost } from './fake-shim.ts'
@@ -45,6 +46,14 @@ async function serveRaw(onConnection: (socket: Socket) => void): Promise<string>
   })
   return path
 }
+
+it('a container whose log would be where its shim writes its own is refused', async () => {
+  const host = await openFakeHost(makeTempRoot(), { script: 'exit 0' })
+  const { id, bundlePath } = await host.container()
+  const attempt = host.impl.create(new Container({ id, bundlePath }), createEffect)
+  await expect(attempt).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field: 'logPath' })
+  expect(readdirSync(bundlePath)).toEqual(['config.json'])
+})
 
 describe('a shim', () => {
   it.each([

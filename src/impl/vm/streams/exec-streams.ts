@@ -2,6 +2,7 @@
  * The streams of a command that a shim runs: they are the caller's, who sets the pace. No log, no hub, and nothing that
  * the next supervisor could go on with.
  */
+import type { Readable } from 'node:stream'
 import type { Logger } from '../../../surroundings/logger.ts'
 import { FifoEnd, readFifo, type FifoReadable } from '../../fifo.ts'
 import { InputFifo } from './input-fifo.ts'
@@ -21,8 +22,9 @@ export async function makeExecStreams(
   spec: ExecStreamsSpec,
   control: Pick<StreamControl, 'closeStdin'>,
 ): Promise<ExecStreams> {
-  const { directory, terminal, stdin, stdout, stderr } = spec
-  const paths = await makeStreamFifos(world, directory, { stdin, stdout, stderr: stderr && !terminal })
+  const { directory, terminal, stdin } = spec
+  // Also outputs that nobody wants: runc's shim cannot do with some of the three.
+  const paths = await makeStreamFifos(world, directory, { stdin, stdout: true, stderr: !terminal })
   const ends: FifoEnd[] = []
   try {
     for (const path of [paths.stdout, paths.stderr]) if (path !== '') ends.push(FifoEnd.toRead(path))
@@ -66,10 +68,11 @@ class Streams implements ExecStreams {
   started(): ExecPipes {
     this.#stdin?.started()
     this.#outputs = this.#ends.map((end) => readFifo(end))
+    const [stdout, stderr] = this.#outputs
     return {
       stdin: this.#stdin,
-      stdout: this.paths.stdout === '' ? undefined : this.#outputs[0]?.stream,
-      stderr: this.paths.stderr === '' ? undefined : this.#outputs.at(-1)?.stream,
+      stdout: wanted(stdout, this.#spec.stdout),
+      stderr: wanted(stderr, this.#spec.stderr),
     }
   }
 
@@ -100,4 +103,10 @@ class Streams implements ExecStreams {
   #complain(err: unknown, message: string): void {
     this.#logger.warn({ containerId: this.#spec.containerId, err }, message)
   }
+}
+
+function wanted(output: FifoReadable | undefined, isWanted: boolean): Readable | undefined {
+  if (isWanted) return output?.stream
+  output?.discard()
+  return undefined
 }
