@@ -14,6 +14,7 @@ import { exitStatusOf, type ExitReport } from '../machines/context.ts'
 import type {
   CreateInput,
   CreateOutput,
+  DeleteInput,
   EffectInput,
   ObserveOutput,
   SettleInput,
@@ -92,8 +93,11 @@ export function bindEffects(find: (id: string) => EffectScope): ContainerMachine
       }),
       settle: effect<ExitStatus, SettleInput>(settle),
       record: effect<void, EffectInput>((scope) => scope.record()),
-      delete: effect<void, EffectInput>(async (scope, _, signal) => {
-        if (!scope.isUntouched) await scope.impl.delete(scope.container, { signal })
+      delete: effect<void, DeleteInput>(async (scope, { uncleaned }, signal) => {
+        const { impl, container, isUntouched } = scope
+        // A runtime does not delete what lives, and what a clean-up has left behind may.
+        if (!isUntouched)
+          await (uncleaned ? impl.cleanUp(container, { signal }) : impl.delete(container, { signal }))
         throwIfLeft(signal, scope.container.id)
         await scope.forget()
       }),

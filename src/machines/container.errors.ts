@@ -10,6 +10,7 @@ const operations = {
   started: 'startContainer',
   paused: 'pauseContainer',
   resumed: 'unpauseContainer',
+  observed: 'updateContainerStatus',
   deleted: 'deleteContainer',
 } as const
 

@@ -237,7 +237,7 @@ const resuming = chart.createStateConfig({
   },
 })
 
-/** A pause or resume failed half-way: the freezer decides, asked until it answers. */
+/** A pause or resume failed half-way: the freezer decides, asked until it answers. Who waits for that is told when it does not. */
 const observing = chart.createStateConfig({
   initial: 'asking',
   entry: 'resetAttempts',
@@ -263,9 +263,35 @@ const observing = chart.createStateConfig({
             actions: ['noteThawed', { type: 'announceFreezer', params: { paused: false } }],
           },
         ],
-        onError: 'backingOff',
+        onError: [
+          { guard: 'mayRetry', target: 'backingOff' },
+          {
+            target: 'backingOff',
+            actions: {
+              type: 'failDeferred',
+              params: ({ context, event }) => ({
+                verbs: ['pause', 'unpause'],
+                ...effectError(context, event),
+              }),
+            },
+          },
+        ],
       },
-      after: { observeTimeout: 'backingOff' },
+      after: {
+        observeTimeout: [
+          { guard: 'mayRetry', target: 'backingOff' },
+          {
+            target: 'backingOff',
+            actions: {
+              type: 'failDeferred',
+              params: ({ context }) => ({
+                verbs: ['pause', 'unpause'],
+                ...timeoutError(context, 'observed', 'observeTimeoutMs'),
+              }),
+            },
+          },
+        ],
+      },
     },
     backingOff: { after: { retryBackoff: 'asking' } },
   },

@@ -90,9 +90,17 @@ const cleaning = chart.createStateConfig({
         src: 'cleanUp',
         input: idInput,
         onDone: 'cleaned',
-        onError: [{ guard: 'mayRetry', target: 'backingOff' }, { target: 'cleaned' }],
+        onError: [
+          { guard: 'mayRetry', target: 'backingOff' },
+          { target: 'cleaned', actions: 'noteUncleaned' },
+        ],
       },
-      after: { cleanUpTimeout: [{ guard: 'mayRetry', target: 'backingOff' }, { target: 'cleaned' }] },
+      after: {
+        cleanUpTimeout: [
+          { guard: 'mayRetry', target: 'backingOff' },
+          { target: 'cleaned', actions: 'noteUncleaned' },
+        ],
+      },
     },
     backingOff: { after: { retryBackoff: 'attempting' } },
     cleaned: {
@@ -195,7 +203,7 @@ const deleting = chart.createStateConfig({
       entry: 'countAttempt',
       invoke: {
         src: 'delete',
-        input: idInput,
+        input: ({ context }) => ({ id: context.id, uncleaned: context.uncleaned }),
         onDone: '#container.deleted',
         onError: {
           target: 'deciding',

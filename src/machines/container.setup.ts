@@ -14,6 +14,7 @@ import {
   exitWithoutEvidence,
   failure,
   hasRun,
+  isAwaited,
   startFailed,
   withStartFailed,
   withStop,
@@ -107,8 +108,9 @@ export const containerSetup = setup({
       enqueue.assign(withWaiting(context, requestOf(commandIn(event))))
     }),
     /** The state forbids the command. */
-    refuse: enqueueActions(({ event, enqueue }) => {
-      replyTo(enqueue, [requestOf(commandIn(event))], { kind: 'refused' })
+    refuse: enqueueActions(({ context, event, enqueue }) => {
+      const request = requestOf(commandIn(event))
+      if (!isAwaited(context, request)) replyTo(enqueue, [request], { kind: 'refused' })
     }),
     /** There is nothing to do for the command. */
     replyDone: enqueueActions(({ event, enqueue }) => {
@@ -117,7 +119,7 @@ export const containerSetup = setup({
     /** The command waits until the state permits it. */
     defer: enqueueActions(({ context, event, enqueue }) => {
       const command = commandIn(event)
-      if (context.deferred.some(({ requestId }) => requestId === command.requestId)) return
+      if (isAwaited(context, requestOf(command))) return
       // A delete that kills must not be turned away by other commands: it would be said to be refused, and done.
       const isDelete = command.type === 'container.delete'
       const queued = context.deferred.filter(({ type }) => (type === 'container.delete') === isDelete)
@@ -148,6 +150,18 @@ export const containerSetup = setup({
       ) => {
         replyTo(enqueue, context.waiting.filter(isOneOf(verbs)), failed(error))
         enqueue.assign({ waiting: context.waiting.filter((request) => !verbs.includes(request.verb)) })
+      },
+    ),
+    /** What these commands wait for does not come. */
+    failDeferred: enqueueActions(
+      (
+        { context, enqueue },
+        { verbs, error }: { readonly verbs: readonly Verb[]; readonly error: OciError },
+      ) => {
+        const isMeant = isOneOf(verbs)
+        const requests = context.deferred.map(requestOf)
+        replyTo(enqueue, requests.filter(isMeant), failed(error))
+        enqueue.assign({ deferred: context.deferred.filter((command) => !isMeant(requestOf(command))) })
       },
     ),
     /** The process is gone: what needed it fails, stop and delete go on. A failed start is answered once recorded. */
@@ -257,6 +271,7 @@ export const containerSetup = setup({
     noteStarted: assign((_, { started }: { readonly started: Timestamp }) => ({ started })),
     settleWithoutEvidence: assign(({ context }) => ({ exit: context.exit ?? exitWithoutEvidence(context) })),
     noteNotDurable: assign({ durable: false }),
+    noteUncleaned: assign({ uncleaned: true }),
     resetAttempts: assign({ attempts: 0 }),
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
     armStuck: enqueueActions(({ context, enqueue }) => {

@@ -32,6 +32,8 @@ export interface ContainerContext {
   readonly monitorLostAt: Timestamp | undefined
   readonly exit: ExitStatus | undefined
   readonly durable: boolean
+  /** A clean-up was given up: something of it may live on. */
+  readonly uncleaned: boolean
   readonly error: OciError | undefined
   /** A requested stop: its deadline on the monotonic clock, and whether that has passed. */
   readonly stop: StopRequest | undefined
@@ -91,6 +93,7 @@ export function initialContext({ id, limits, adopt }: ContainerInput): Container
     monitorLostAt: adopt?.monitorLostAt,
     exit: adopt?.exit,
     durable: true,
+    uncleaned: false,
     error: adopt?.error,
     stop: undefined,
     attempts: 0,
@@ -103,10 +106,14 @@ export function initialContext({ id, limits, adopt }: ContainerInput): Container
 
 type Patch = Partial<ContainerContext>
 
-/** Adds a request to those that get a reply; a request that is known already joins itself. */
+/** True for a request that is to get its reply: sent again it joins itself, whatever the state says of its kind. */
+export function isAwaited({ waiting, deferred }: ContainerContext, { requestId }: WaitingRequest): boolean {
+  return [...waiting, ...deferred].some((known) => known.requestId === requestId)
+}
+
+/** Adds a request to those that get a reply. */
 export function withWaiting(context: ContainerContext, request: WaitingRequest): Patch {
-  if (context.waiting.some(({ requestId }) => requestId === request.requestId)) return {}
-  return { waiting: [...context.waiting, request] }
+  return isAwaited(context, request) ? {} : { waiting: [...context.waiting, request] }
 }
 
 /** The first stop sets the deadline; later ones only ever shrink it. */

@@ -32,6 +32,11 @@ export interface SettleInput extends EffectInput {
   readonly exit: ExitStatus
 }
 
+export interface DeleteInput extends EffectInput {
+  /** A clean-up was given up: what is left may live, and has to be killed. */
+  readonly uncleaned: boolean
+}
+
 export interface ObserveOutput {
   readonly status: 'created' | 'running' | 'paused' | 'stopped' | 'absent'
   readonly at: Timestamp
@@ -51,7 +56,7 @@ export const effectSlots = {
   settle: slot<ExitStatus, SettleInput>('settle'),
   /** Puts the state on disk; until it has, nobody is told of the exit. */
   record: slot<void, EffectInput>('record'),
-  delete: slot<void, EffectInput>('delete'),
+  delete: slot<void, DeleteInput>('delete'),
 }
 
 function slot<Output, Input extends EffectInput>(name: string) {

@@ -14,6 +14,7 @@ import { defaultContainerLimits, type ContainerLimits } from '../../src/machines
 import type {
   CreateInput,
   CreateOutput,
+  DeleteInput,
   EffectInput,
   ObserveOutput,
   SettleInput,
@@ -105,7 +106,7 @@ const machine: ContainerMachine = containerMachine.provide({
     cleanUp: effect<void, EffectInput>('cleanUp'),
     settle: effect<ExitStatus, SettleInput>('settle'),
     record: effect<void, EffectInput>('record'),
-    delete: effect<void, EffectInput>('delete'),
+    delete: effect<void, DeleteInput>('delete'),
   },
 })
 
