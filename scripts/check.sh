@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-steps='format lint messages types build unit unused package'
+steps='format lint messages types machine build unit unused package'
 if [ "${1-}" = --except ]; then
   [[ " $steps " == *" ${2-} "* ]] || stop "--except needs one of: $steps"
   steps=${steps/${2-}/}
