@@ -1,5 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 import { closingLineReporter } from './test/support/closing-line.ts'
+import { edgeCoverageReporter } from './test/support/edge-coverage.ts'
 
 /** Tests that start real containers, or that judge the whole host and so have to be alone on it. */
 const realTests = [
@@ -13,7 +14,7 @@ const realTests = [
 
 export default defineConfig({
   test: {
-    reporters: ['default', closingLineReporter],
+    reporters: ['default', edgeCoverageReporter, closingLineReporter],
     projects: [
       {
         test: {
@@ -21,6 +22,7 @@ export default defineConfig({
           pool: 'forks',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...realTests],
+          setupFiles: ['test/support/edge-collector.ts'],
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
@@ -31,7 +33,7 @@ export default defineConfig({
           name: 'real',
           pool: 'forks',
           include: realTests,
-          setupFiles: ['test/support/leak-gate.ts'],
+          setupFiles: ['test/support/leak-gate.ts', 'test/support/edge-collector.ts'],
           // Two suites on real runtimes at once would slow each other into false timeouts, and each would see the
           // other's processes as leaks.
           fileParallelism: false,

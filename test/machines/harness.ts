@@ -59,7 +59,11 @@ const createdOutput: CreateOutput = {
   created: times.created,
 }
 
-type AnyInput = EffectInput & { readonly which?: 'stop' | 'kill' | undefined; readonly exit?: ExitStatus }
+type AnyInput = EffectInput & {
+  readonly which?: 'stop' | 'kill' | undefined
+  readonly exit?: ExitStatus
+  readonly uncleaned?: boolean
+}
 
 const lawful: readonly string[] = ['created', 'started', 'exited', 'deleted']
 
@@ -265,6 +269,11 @@ export class Trial {
 
   error(requestId: RequestId): OciError | undefined {
     return this.#replies.get(requestId)?.[0]?.error
+  }
+
+  /** Whether the delete in flight is to kill what is left. */
+  get deletesUncleaned(): boolean | undefined {
+    return this.#inFlight('delete').input.uncleaned
   }
 
   /** How many requests were made. */

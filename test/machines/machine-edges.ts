@@ -2,6 +2,9 @@
 import type { AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate'
 import { nodesOf, pathOf, transitionsOf } from './definition-lint.ts'
 
+/** An actor that takes edges which no test has run. */
+export const uncountedActorId = 'explored'
+
 /** `state on event`, with a number where one event has several branches. */
 export function edgeNameOf(edge: AnyTransitionDefinition): string {
   const source: AnyStateNode = edge.source

@@ -3,6 +3,7 @@ import { SimulatedClock } from 'xstate'
 
 export class SteppedClock extends SimulatedClock {
   readonly #dueMs = new Map<number, number>()
+  #aheadMs = 0
 
   override setTimeout(fn: (...args: unknown[]) => void, delayMs: number): number {
     const id = super.setTimeout(() => {
@@ -16,6 +17,17 @@ export class SteppedClock extends SimulatedClock {
   override clearTimeout(id: number): void {
     this.#dueMs.delete(id)
     super.clearTimeout(id)
+  }
+
+  /** What happens `ms` from now, before any timer that is due by then: the event loop was busy. */
+  late(action: () => void, ms: number): void {
+    this.#aheadMs = ms
+    action()
+    this.#aheadMs = 0
+  }
+
+  override now(): number {
+    return super.now() + this.#aheadMs
   }
 
   /** How many timers are armed. */

@@ -10,7 +10,7 @@ import type { DeleteInput, EffectInput, SettleInput } from '../../../src/machine
 import type { ContainerMachineEmitted, ContainerMachineEvent, Verb } from '../../../src/machines/events.ts'
 import { phaseOf } from '../../../src/machines/phase.ts'
 import type { ContainerPhase } from '../../../src/container.ts'
-import { edgesTakenIn } from '../machine-edges.ts'
+import { edgesTakenIn, uncountedActorId } from '../machine-edges.ts'
 import type { World } from './world.ts'
 
 export type Snapshot = SnapshotFrom<ContainerMachine>
@@ -72,7 +72,7 @@ export class Stepper {
 
   constructor(machine: ContainerMachine, input: ContainerInput) {
     this.#machine = machine
-    const self = createActor(machine, { input })
+    const self = createActor(machine, { input, id: uncountedActorId })
     self.system.inspect((event) => {
       for (const edge of edgesTakenIn(event)) this.taken.add(edge)
     })
