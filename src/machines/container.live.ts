@@ -386,6 +386,11 @@ const killing = chart.createStateConfig({
 const stopping = chart.createStateConfig({
   initial: 'signalling',
   entry: 'cancelWhatStopPrevents',
+  // Kept while starting: nothing is left to be stopped.
+  always: [
+    { guard: 'exitReported', target: '#container.exiting' },
+    { guard: 'processGone', target: '#container.exiting' },
+  ],
   states: {
     thawing: {
       invoke: {

@@ -107,6 +107,26 @@ async function untilAsked(trial: Trial): Promise<void> {
   while (!trial.inFlight().includes('observe')) await trial.pass(100)
 }
 
+describe('a stop of a start whose process is known to be dead', () => {
+  it('kills nothing', async () => {
+    const trial = await places.starting()
+    trial.exited(3)
+    const stop = trial.stop(0)
+    expect(trial.phase).toBe('exiting')
+    expect(trial.inFlight()).toEqual(['settle'])
+    await trial.done('settle')
+    await trial.done('record')
+    expect(trial.reply(stop)).toBe('done')
+  })
+
+  it('does not wait for a report either', async () => {
+    const trial = await places.starting()
+    trial.gone()
+    trial.delete()
+    expect(trial.phase).toBe('exiting')
+  })
+})
+
 /** The request that {@link places.starting} makes. */
 function startOf(trial: Trial): number {
   return trial.requests

@@ -119,11 +119,12 @@ const laws: readonly Law[] = [
     return after.snapshot.context.reported === undefined ? 'a reported exit goes unheard' : undefined
   },
 
-  function nobodyRestsInADeadContainer({ after: { snapshot } }) {
+  function nobodyLingersInADeadContainer({ after: { snapshot } }) {
     const phase = phaseOf(snapshot.value)
     const { reported, goneAt } = snapshot.context
     const isDead = reported !== undefined || goneAt !== undefined
-    return isDead && restingAlive.has(phase) ? `${phase} with a process that is known to be gone` : undefined
+    const lingers = restingAlive.has(phase) || phase.startsWith('stopping.')
+    return isDead && lingers ? `${phase} with a process that is known to be gone` : undefined
   },
 
   /** A stop may overtake a start, and then nobody knows that it has run. */

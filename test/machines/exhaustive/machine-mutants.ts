@@ -52,9 +52,18 @@ export const machineMutants: readonly MachineMutant[] = [
       }),
     },
   }),
-  provided('an exit kept from creating is forgotten', 'nobodyRestsInADeadContainer', {
+  provided('an exit kept from creating is forgotten', 'nobodyLingersInADeadContainer', {
     guards: { exitReported: () => false },
   }),
+  {
+    ...without(
+      'a stop kills what is known to be dead',
+      'nobodyLingersInADeadContainer',
+      'live.life.stopping',
+      'always',
+    ),
+    openRequestsMax: 2,
+  },
   without(
     'the exit file is waited for without a limit',
     'whoWaitsHasAWayOut',
