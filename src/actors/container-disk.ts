@@ -38,6 +38,8 @@ export class ContainerDisk {
   #early: StateRecord | undefined
   #fingerprint = ''
   #exitIsOver = false
+  /** The disk has refused a state that was then given up for being removed. */
+  #isOutdated = false
 
   constructor(options: ContainerDiskOptions) {
     const { container, directory, lanes, clock, writeTimeoutMs } = options
@@ -53,8 +55,12 @@ export class ContainerDisk {
       clock,
       writeTimeoutMs,
       onOutcome: (error) => {
-        if (error === undefined) void this.#discardExit()
-        else this.#complain(error)
+        if (error !== undefined) {
+          this.#complain(error)
+          return
+        }
+        this.#isOutdated = false
+        void this.#discardExit()
       },
     })
   }
@@ -132,12 +138,20 @@ export class ContainerDisk {
   async forget(): Promise<void> {
     const { directory, container, exits } = this.#options
     await this.#preparing?.catch(() => undefined)
+    await this.flush().catch(() => {
+      this.#isOutdated = true
+    })
     this.#prepared = false
     this.#early = undefined
     await this.#recorder.drop()
     // Without a place it never ran, and an exit of that id is another's.
-    if (this.#hadPlace) await exits.discard(container.id)
+    const discard = async (): Promise<void> => {
+      if (this.#hadPlace) await exits.discard(container.id)
+    }
+    // As long as what is on disk may say that it lives, the evidence of its exit stays.
+    if (!this.#isOutdated) await discard()
     await this.#inLane(() => directory.forget(container))
+    if (this.#isOutdated) await discard()
   }
 
   /** The container was to be forgotten, and could not be: it needs its state again. */

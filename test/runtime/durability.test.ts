@@ -46,6 +46,22 @@ describe('an exit', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('keeps its file while a delete behind it fails, since the disk has nothing else of it', async () => {
+    const disk = new SlowDisk()
+    const { runtime, clock, started, sim } = await openStage({ stateDirectory: disk })
+    const container = await started()
+    disk.gate = full
+    disk.forgetGate = full
+    const refusal = refusalOf(clock.runUntil(runtime.deleteContainer(container)))
+    expect(await refusal).toMatchObject({ code: 'ERR_IO' })
+    expect(disk.written.get(container.id)?.state.status).toBe('running')
+    expect(sim.world(container.id).exit).toMatchObject({ code: 137 })
+    disk.gate = () => Promise.resolve()
+    disk.forgetGate = () => Promise.resolve()
+    await clock.runUntil(runtime.deleteContainer(container))
+    expect(sim.world(container.id).exit).toBeUndefined()
+  })
+
   it('on a disk that hangs is told of once a write has had its time, and its file stays', async () => {
     const disk = new SlowDisk()
     const { runtime, clock, started, sim } = await openStage({ stateDirectory: disk })

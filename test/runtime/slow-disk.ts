@@ -13,6 +13,8 @@ export class SlowDisk implements StateDirectory {
   atOnceMax = 0
   /** What a write waits for. Rejections are the disk's refusal. */
   gate: (record: StateRecord) => Promise<void> = () => Promise.resolve()
+  /** What a removal waits for, before anything is removed. */
+  forgetGate: () => Promise<void> = () => Promise.resolve()
   prepareGate: (container: Container) => Promise<void> = () => Promise.resolve()
 
   prepare(container: Container): Promise<void> {
@@ -30,10 +32,11 @@ export class SlowDisk implements StateDirectory {
     })
   }
 
-  forget(container: Container): Promise<void> {
+  async forget(container: Container): Promise<void> {
+    await this.forgetGate()
     this.forgotten.push(container.id)
     this.written.delete(container.id)
-    return this.#counted(() => nextTurn())
+    await this.#counted(() => nextTurn())
   }
 
   /** Everything that syncs. */
