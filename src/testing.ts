@@ -20,6 +20,18 @@ export type {
 } from './impl/sim/simulated-program.ts'
 export type { CommandSelector, SimulatedListener } from './impl/sim/simulated-script.ts'
 export type { SimulatedState } from './impl/sim/simulated-world.ts'
+export {
+  containerSpecification,
+  heededStopExitCode,
+  ownExitCode,
+  specificationEvents,
+  specificationStates,
+  type SpecificationContext,
+  type SpecificationEventType,
+  type SpecificationState,
+  type SpecifiedExit,
+} from './model/container.specification.ts'
+export { coverEdges, type Edge, type EdgeCover, type Path } from './model/edge-cover.ts'
 
 /**
  * Gives a container that no runtime has registered any state, for code that only reads it. ERR_WRONG_STATUS once a

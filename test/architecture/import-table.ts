@@ -170,6 +170,9 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     ],
   },
 
+  // What embedders test their own code with; it knows nothing of how the library works.
+  'model/': { imports: ['errors/', 'xstate', 'xstate/graph'], types: ['container.ts'] },
+
   'observe/': { imports: [...nouns, ...surroundings, 'pino', 'rxjs', node], types: ['machines/', 'actors/'] },
   'inspect/': {
     imports: [...nouns, ...surroundings, 'rxjs', node],

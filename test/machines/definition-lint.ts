@@ -3,6 +3,7 @@
  * that cannot be reached or left. Reads a machine's definition; runs nothing.
  */
 import type { AnyStateMachine, AnyStateNode } from 'xstate'
+import { nodesOf, pathOf, transitionsOf } from '../../src/model/state-nodes.ts'
 
 export interface LintOptions {
   /** The path of the state that every other must be able to reach. */
@@ -28,21 +29,6 @@ export function lintDefinition(machine: AnyStateMachine, { end }: LintOptions): 
   lintReachability(machine.root, nodes, report)
   lintEnd(nodes, end, report)
   return findings
-}
-
-/** Every state node of a machine, parents first. */
-export function nodesOf(root: AnyStateNode): AnyStateNode[] {
-  return [root, ...childrenOf(root).flatMap(nodesOf)]
-}
-
-/** `a.b.c`, '' for the root. */
-export function pathOf(node: AnyStateNode): string {
-  return node.path.join('.')
-}
-
-/** All transitions that a state defines itself: by events, timers, invokes and at once. */
-export function transitionsOf(node: AnyStateNode): Transition[] {
-  return [...[...node.transitions.values()].flat(), ...(node.always ?? [])]
 }
 
 function childrenOf(node: AnyStateNode): AnyStateNode[] {

@@ -13,7 +13,8 @@ import { describe, expect, it } from 'vitest'
 import { containerPhases } from '../../src/container.ts'
 import { containerMachine } from '../../src/machines/container.machine.ts'
 import { phaseOf, waitingForOf, type StateValue } from '../../src/machines/phase.ts'
-import { lintDefinition, nodesOf, pathOf, transitionsOf } from './definition-lint.ts'
+import { nodesOf, pathOf, transitionsOf } from '../../src/model/state-nodes.ts'
+import { lintDefinition } from './definition-lint.ts'
 
 /** States that XState passes through within one step; nobody ever sees them. */
 const transient = ['live.life.started', 'cleaning.cleaned', 'exiting.deciding', 'deleting.deciding']

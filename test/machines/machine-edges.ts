@@ -1,6 +1,6 @@
 /** Names for the edges of a machine that are the same in every copy of it, and in every process. */
 import type { AnyStateNode, AnyTransitionDefinition, InspectionEvent } from 'xstate'
-import { nodesOf, pathOf, transitionsOf } from './definition-lint.ts'
+import { nodesOf, pathOf, transitionsOf } from '../../src/model/state-nodes.ts'
 
 /** An actor that takes edges which no test has run. */
 export const uncountedActorId = 'explored'

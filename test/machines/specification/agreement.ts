@@ -2,7 +2,11 @@
 import { expect } from 'vitest'
 import type { ContainerPhase, ContainerState, ContainerStatus, ExitStatus } from '../../../src/index.ts'
 import type { WorldState } from '../../contract/harness.ts'
-import type { SpecificationContext, SpecificationState, SpecifiedExit } from './container.specification.ts'
+import type {
+  SpecificationContext,
+  SpecificationState,
+  SpecifiedExit,
+} from '../../../src/model/container.specification.ts'
 import type { Life } from './life.ts'
 
 /** A state of the specification with its context. */

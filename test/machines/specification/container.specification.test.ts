@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { nodesOf } from '../definition-lint.ts'
+import { nodesOf } from '../../../src/model/state-nodes.ts'
 import {
   containerSpecification,
   specificationEvents,
   specificationStates,
-} from './container.specification.ts'
+} from '../../../src/model/container.specification.ts'
 import { executableEvents, executorOf } from './executors.ts'
 import { specificationCover } from './walk.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { assign, createMachine, setup, type AnyMachineSnapshot, type EventObject } from 'xstate'
-import { coverEdges, type EdgeCover } from './edge-cover.ts'
+import { coverEdges, type EdgeCover } from '../../../src/model/edge-cover.ts'
 
 /** Paths as lists of events. */
 function eventsOf({ paths }: EdgeCover<AnyMachineSnapshot, EventObject>): string[][] {

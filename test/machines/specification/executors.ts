@@ -6,7 +6,11 @@ import { expect } from 'vitest'
 import { isOciError, type Container, type ErrorCode, type Runtime } from '../../../src/index.ts'
 import type { ContainerRequest } from '../../contract/harness.ts'
 import type { Place } from './agreement.ts'
-import { heededStopExitCode, ownExitCode, type SpecificationEventType } from './container.specification.ts'
+import {
+  heededStopExitCode,
+  ownExitCode,
+  type SpecificationEventType,
+} from '../../../src/model/container.specification.ts'
 import type { Life } from './life.ts'
 
 type Executor = (life: Life, from: Place) => Promise<void>

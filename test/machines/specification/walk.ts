@@ -7,8 +7,8 @@ import {
   specificationEvents,
   specificationStates,
   type SpecificationEventType,
-} from './container.specification.ts'
-import { coverEdges, type Edge, type Path } from './edge-cover.ts'
+} from '../../../src/model/container.specification.ts'
+import { coverEdges, type Edge, type Path } from '../../../src/model/edge-cover.ts'
 import { executorOf, heedful } from './executors.ts'
 import { beginLife, type Life, type Stage } from './life.ts'
 

@@ -1,16 +1,17 @@
 /**
  * A container's life as an embedder sees it: the states in which it rests, and between them commands and what else may
- * befall it. Walked by `edge-cover.ts` on every implementation; `executors.ts` makes each event come true.
+ * befall it. Our own tests walk it on every implementation; yours may walk it on your orchestrator.
  *
  * Written from the contract and not from the production machine, with which it shares no line. Deliberately not here:
  * transient states, time and races. Every event is over before the next one begins.
  */
 import { assign, setup } from 'xstate'
-import type { ExitStatus } from '../../../src/index.ts'
+import type { ExitStatus } from '../container.ts'
 
 /** An exit code, or why there is none. */
 export type SpecifiedExit = number | Extract<ExitStatus, { kind: 'unknown' }>['why']
 
+/** What the specification knows of a container beside its state. */
 export interface SpecificationContext {
   /** What the program does when it is sent the stop signal. It is given with the create and so cannot be chosen later. */
   readonly program: 'heedful' | 'deaf' | undefined
@@ -18,11 +19,13 @@ export interface SpecificationContext {
   readonly exit: SpecifiedExit | undefined
 }
 
-/** With these the programs of the walk end. */
+/** What the heedful program exits with when it is sent the stop signal. */
 export const heededStopExitCode = 7
+/** What either program exits with by itself. */
 export const ownExitCode = 3
 const killedExitCode = 137
 
+/** Everything that the specification knows to happen: commands, what refuses them, and what befalls a container. */
 export const specificationEvents = [
   'create.heedful',
   'create.deaf',
@@ -54,6 +57,7 @@ export const specificationEvents = [
 ] as const
 export type SpecificationEventType = (typeof specificationEvents)[number]
 
+/** The states in which a container rests. */
 export const specificationStates = [
   'absent',
   'created',
@@ -106,6 +110,10 @@ const ends = {
   'delete.by.force': { target: 'deleted', actions: endWith(killedExitCode) },
 } as const
 
+/**
+ * The specification as an XState machine without input, effects or timers: every event is over before the next begins.
+ * `coverEdges(containerSpecification, …)` makes tests of it; `docs/testing.md` has an example.
+ */
 export const containerSpecification = specification.createMachine({
   id: 'specification',
   context: { program: undefined, monitor: 'alive', exit: undefined },

@@ -13,8 +13,10 @@ import type {
   EventObject,
 } from 'xstate'
 import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph'
-import { nodesOf, pathOf, transitionsOf } from '../definition-lint.ts'
+import { OciError } from '../errors/index.ts'
+import { nodesOf, pathOf, transitionsOf } from './state-nodes.ts'
 
+/** One event in one state. */
 export interface Edge<S extends AnyMachineSnapshot, E extends EventObject> {
   /** Names the edge: its state and its event. */
   readonly key: string
@@ -23,8 +25,10 @@ export interface Edge<S extends AnyMachineSnapshot, E extends EventObject> {
   readonly to: S
 }
 
+/** Edges, each of which begins where the one before it ends. */
 export type Path<S extends AnyMachineSnapshot, E extends EventObject> = readonly Edge<S, E>[]
 
+/** What {@link coverEdges} finds. */
 export interface EdgeCover<S extends AnyMachineSnapshot, E extends EventObject> {
   readonly statesCount: number
   /** Every edge that can be reached, once. */
@@ -41,7 +45,15 @@ type Walkable<S extends AnyMachineSnapshot, E extends EventObject> = ActorLogic<
   getTransitionData(snapshot: S, event: E): readonly AnyTransitionDefinition[]
 }
 
-/** The same machine and events always have the same paths. Throws for a machine with more than `statesMax` states. */
+/**
+ * Paths that together take every edge which `events` lead over. The same machine and events always have the same paths.
+ * Each edge has the machine's snapshots before and after it, to compare with. ERR_INVALID_ARGUMENT for a machine that one
+ * of the events ends, or that has more than `statesMax` states.
+ *
+ * @example
+ * const events = (['create.heedful', 'start', 'exit.by.itself'] as const).map((type) => ({ type }))
+ * for (const path of coverEdges(containerSpecification, events).paths) for (const { event, to } of path) …
+ */
 export function coverEdges<S extends AnyMachineSnapshot, E extends EventObject>(
   machine: Walkable<S, E>,
   events: readonly E[],
@@ -53,8 +65,7 @@ export function coverEdges<S extends AnyMachineSnapshot, E extends EventObject>(
   const paths: Path<S, E>[] = []
   while (untaken.size > 0) {
     const path = pathThrough(initial, edgesFrom, untaken)
-    if (path.length === 0)
-      throw new Error(`no path leads to ${[...untaken].map(({ key }) => key).join(', ')}`)
+    if (path.length === 0) throw invalid(`no path leads to ${[...untaken].map(({ key }) => key).join(', ')}`)
     paths.push(path)
   }
   return { statesCount: edgesFrom.size, edges, paths, unreachable: unreachableIn(machine, edges) }
@@ -82,12 +93,12 @@ function explore<S extends AnyMachineSnapshot, E extends EventObject>(
     // A guard or an action that threw ends the machine, and everything behind it would be missing in silence.
     for (const { status } of [from, to]) {
       if (status !== 'active')
-        throw new Error(`after ${event.type} the machine is ${status}; it must be active`)
+        throw invalid(`after ${event.type} the machine is ${status}; it must be active`)
     }
     for (const key of [keyOf(from), keyOf(to)]) edgesFrom.set(key, edgesFrom.get(key) ?? [])
     edgesFrom.get(keyOf(from))?.push({ key: `${keyOf(from)} on ${event.type}`, from, event, to })
   }
-  if (edgesFrom.size > statesMax) throw new Error(`${edgesFrom.size} states are more than ${statesMax}`)
+  if (edgesFrom.size > statesMax) throw invalid(`${edgesFrom.size} states are more than ${statesMax}`)
   // The map begins with the initial state, unless that has no way out.
   const [initial = ''] = edgesFrom.keys()
   return { initial, edgesFrom }
@@ -146,4 +157,8 @@ function unreachableIn<S extends AnyMachineSnapshot, E extends EventObject>(
 
 function keyOf({ value, context }: { readonly value: unknown; readonly context: unknown }): string {
   return JSON.stringify([value, context])
+}
+
+function invalid(problem: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', problem, { field: 'machine', operation: 'coverEdges' })
 }
