@@ -3,12 +3,12 @@ import { OciError, type ContainerEvent, type ExitStatus } from '../../src/index.
 import { Checkers } from './checkers.ts'
 import { Simulation, type SimulationResult } from './simulation.ts'
 
-/** Each has once found a defect: 6, 8 and 14 an exit whose evidence was removed before it was on disk. */
-const fixedSeeds = [1, 6, 8, 14]
+/** 6 and 8 once found, in so many steps, an exit whose evidence was removed before it was on disk. */
+const fixedSeeds = [1, 6, 8]
 const freshSeed = Number(process.env['OCI_SUPERVISOR_SEED'] ?? Date.now() % 1_000_000)
 const timeout = 120_000
 
-function simulate(seed: number, steps = 1000): Promise<SimulationResult> {
+function simulate(seed: number, steps = 1500): Promise<SimulationResult> {
   return new Simulation({ seed, steps }).run()
 }
 
