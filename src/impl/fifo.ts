@@ -10,6 +10,7 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Readable, type Writable } from 'node:stream'
 import { ioError } from '../files.ts'
+import { streamed } from './young-heap.ts'
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK, O_NOFOLLOW } = constants
 
@@ -159,6 +160,7 @@ export function readFifo(end: FifoEnd): FifoReadable {
   socket
     .pause()
     .on('data', (chunk: Buffer) => {
+      streamed(chunk.length)
       if (over) return
       timer?.refresh()
       if (stream.push(chunk)) return

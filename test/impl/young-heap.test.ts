@@ -1,0 +1,38 @@
+import { constants, PerformanceObserver } from 'node:perf_hooks'
+import { setImmediate as turn } from 'node:timers/promises'
+import { expect, it } from 'vitest'
+import { streamed } from '../../src/impl/young-heap.ts'
+
+const chunkBytes = 64 * 1024
+const chunks = 8192
+
+/** How often the whole heap is collected while half a GiB is read and dropped. */
+async function fullCollections(onChunk: (sizeBytes: number) => void): Promise<number> {
+  let count = 0
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if ('detail' in entry && isMajor(entry.detail)) count += 1
+  })
+  observer.observe({ entryTypes: ['gc'] })
+  for (let chunk = 0; chunk < chunks; chunk += 1) {
+    onChunk(Buffer.allocUnsafeSlow(chunkBytes).length)
+    if (chunk % 16 === 0) await turn()
+  }
+  await turn()
+  observer.disconnect()
+  return count
+}
+
+function isMajor(detail: unknown): boolean {
+  return (
+    typeof detail === 'object' &&
+    detail !== null &&
+    'kind' in detail &&
+    detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR
+  )
+}
+
+it('a long stream has its dead buffers collected without the whole heap', async () => {
+  const without = await fullCollections(() => undefined)
+  expect(without).toBeGreaterThanOrEqual(4)
+  expect(await fullCollections(streamed)).toBeLessThan(without / 2)
+})
