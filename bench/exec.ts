@@ -1,21 +1,23 @@
 /**
- * Commands in a container: node bench/exec.ts [--runtime crun] [--probes 10000] [--lanes 8]
- * Latency against conmon started from a shell, streams of 100 MiB, memory for 1 GiB of output, and what thousands of
- * probes leave. Exit code 1 when bytes are lost or something is left.
+ * Commands in a container: node bench/exec.ts [--runtime crun] [--part memory,latency,bytes,terminal,probes]
+ * [--probes 10000] [--lanes 8]
+ * Memory for 1 GiB of output, latency beside conmon started from a shell, streams of 100 MiB, sizes of terminals, and what
+ * thousands of probes leave. Exit code 1 when bytes or sizes are wrong, memory is above its limit, or something is left.
+ *
+ * As in production the launcher is the built one, where there is one: from sources Node has its compiler in memory too.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { readBundleSpec } from '../src/bundle/bundle.ts'
 import type { Container } from '../src/index.ts'
 import { openAttachBridge } from '../src/impl/attach-bridge/client.ts'
-import type { ExecPort } from '../src/impl/exec-port.ts'
+import type { ExecPort, ExecSession } from '../src/impl/exec-port.ts'
 import { openLauncher } from '../src/impl/launcher/launcher.ts'
 import { readCgroupMounts } from '../src/impl/oci/cgroups.ts'
 import { createExecs } from '../src/impl/oci/execs.ts'
@@ -29,9 +31,13 @@ const { values } = parseArgs({
     runtime: { type: 'string', default: 'crun' },
     probes: { type: 'string', default: '10000' },
     lanes: { type: 'string', default: '8' },
+    part: { type: 'string', default: 'memory,latency,bytes,terminal,probes' },
   },
 })
 const MiB = 1024 * 1024
+const growthMaxMiB = 40
+const parts = values.part.split(',')
+const sh = (script: string): string[] => ['/bin/sh', '-c', script]
 const effect = { signal: new AbortController().signal }
 const say = (what: string, value: string): void => void process.stdout.write(`  ${what.padEnd(28)}${value}\n`)
 const median = (numbers: readonly number[]): number =>
@@ -42,18 +48,36 @@ const zombies = (): number =>
     .split('\n')
     .filter((line) => line.startsWith('Z') && /conmon|crun|runc|true|mkfifo/.test(line)).length
 
-async function latencyMs(execs: ExecPort, container: Container): Promise<number> {
-  const times: number[] = []
-  for (let run = 0; run < 200; run += 1) {
-    const beganMs = performance.now()
-    await execs.execSync(container, { argv: ['/bin/true'] }, effect)
-    times.push(performance.now() - beganMs)
+const rssMiB = (): number => Math.round(process.memoryUsage.rss() / MiB)
+
+const wrong: string[] = []
+function must(fact: boolean, what: string): void {
+  if (!fact) wrong.push(what)
+}
+
+/** By turns, so that both have the same host. */
+async function sayLatency(execs: ExecPort, container: Container, real: RealRuntime): Promise<void> {
+  const ours: number[] = []
+  const shells: number[] = []
+  for (let turn = 0; turn < 10; turn += 1) {
+    for (let run = 0; run < 20; run += 1) {
+      const beganMs = performance.now()
+      await execs.execSync(container, { argv: ['/bin/true'] }, effect)
+      ours.push(performance.now() - beganMs)
+    }
+    shells.push(...(await shellLatenciesMs(real, container, 20)))
   }
-  return median(times)
+  say('exec sync, median', `${median(ours).toFixed(1)} ms`)
+  say('conmon -e from a shell', `${median(shells).toFixed(1)} ms`)
+  say('ratio', (median(ours) / median(shells)).toFixed(2))
 }
 
 /** The same by hand, as CRI-O starts it: conmon with a log file, its arguments built beforehand. */
-async function shellLatencyMs({ config }: RealRuntime, container: Container): Promise<number> {
+async function shellLatenciesMs(
+  { config }: RealRuntime,
+  container: Container,
+  runs: number,
+): Promise<number[]> {
   const directory = mkdtempSync(join(tmpdir(), 'bench-exec-'))
   const { process: own } = await readBundleSpec(container)
   writeFileSync(`${directory}/process`, JSON.stringify({ ...own, args: ['/bin/true'] }))
@@ -61,41 +85,106 @@ async function shellLatencyMs({ config }: RealRuntime, container: Container): Pr
   const command =
     `conmon -e --sync -c ${container.id} -n x -u x -r ${handler?.runtimePath} -p ${directory}/pid -l ${directory}/log ` +
     `--exec-process-spec ${directory}/process --runtime-arg --root=${handler?.runtimeRoot}`
-  const runs = 200
   const script = `i=0; while [ $i -lt ${runs} ]; do date +%s%N; ${command} </dev/null >/dev/null 2>&1; date +%s%N; i=$((i+1)); done`
   const stamps = execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' }).trim().split('\n').map(Number)
   rmSync(directory, { recursive: true })
-  return median(
-    Array.from({ length: runs }, (_, run) => ((stamps[2 * run + 1] ?? 0) - (stamps[2 * run] ?? 0)) / 1e6),
-  )
+  return Array.from({ length: runs }, (_, run) => ((stamps[2 * run + 1] ?? 0) - (stamps[2 * run] ?? 0)) / 1e6)
 }
 
-async function streamed(execs: ExecPort, container: Container, sizeBytes: number): Promise<boolean> {
+/** Whether it all comes back as it was. */
+async function returns(exec: ExecSession, sizeBytes: number): Promise<boolean> {
   const bytes = randomBytes(sizeBytes)
-  const exec = await execs.startExec(container, { argv: ['/bin/cat'], stdin: true }, effect)
-  const hash = createHash('sha256')
   if (exec.stdin === undefined || exec.stdout === undefined) return false
-  exec.stdin.end(bytes)
-  await pipeline(exec.stdout, hash)
+  exec.stdin.write(bytes)
+  const hash = createHash('sha256')
+  let countBytes = 0
+  exec.stdout.on('data', (chunk: Buffer) => {
+    hash.update(chunk)
+    countBytes += chunk.length
+    if (countBytes === sizeBytes) exec.stdin?.end()
+  })
+  await once(exec.stdout, 'end')
   await exec.exited
   return hash.digest('hex') === createHash('sha256').update(bytes).digest('hex')
 }
 
-/** By how much our memory grows at most while `work` runs. */
-async function growthMiB(work: () => Promise<unknown>): Promise<number> {
-  globalThis.gc?.()
-  const before = process.memoryUsage.rss()
-  let peak = before
-  const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 10)
-  await work()
-  clearInterval(timer)
-  return Math.round((Math.max(peak, process.memoryUsage.rss()) - before) / MiB)
+async function sayBytes(execs: ExecPort, container: Container): Promise<void> {
+  const sizeBytes = 100 * MiB
+  const plain = await execs.startExec(container, { argv: ['/bin/cat'], stdin: true }, effect)
+  const isWhole = await returns(plain, sizeBytes)
+  say('100 MiB through cat', isWhole ? 'sha256 equal' : 'BYTES LOST')
+  const script = `/bin/busybox stty raw -echo; echo ready; exec /bin/busybox head -c ${sizeBytes}`
+  const raw = await execs.startExec(container, { argv: sh(script), stdin: true, tty: true }, effect)
+  if (raw.stdout !== undefined) await once(raw.stdout, 'readable')
+  const greeting = String(raw.stdout?.read('ready\n'.length))
+  const isWholeRaw = greeting === 'ready\n' && (await returns(raw, sizeBytes))
+  say('100 MiB, raw terminal', isWholeRaw ? 'sha256 equal' : 'BYTES LOST')
+  must(isWhole && isWholeRaw, 'bytes')
 }
 
-async function probes(execs: ExecPort, container: Container, count: number): Promise<string> {
+async function sayTerminal(execs: ExecPort, container: Container): Promise<void> {
+  const rounds = 100
+  const times: number[] = []
+  let first = 0
+  let later = 0
+  for (let round = 0; round < rounds; round += 1) {
+    const width = 100 + round
+    const beganMs = performance.now()
+    const script = `/bin/busybox stty size; read line; /bin/busybox stty size`
+    const request = { argv: sh(script), tty: true, stdin: true, size: { width, height: 40 } }
+    const exec = await execs.startExec(container, request, effect)
+    times.push(performance.now() - beganMs)
+    let said = ''
+    exec.stdout?.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    while (!said.includes('\n') && exec.stdout !== undefined) await once(exec.stdout, 'data')
+    for (let size = 0; size < 10; size += 1) void exec.resize({ width: 1, height: 1 + size })
+    await exec.resize({ width, height: 50 })
+    exec.stdin?.write('\n')
+    await exec.exited
+    if (exec.stdout?.readableEnded === false) await once(exec.stdout, 'end')
+    if (said.startsWith(`40 ${width}\r\n`)) first += 1
+    if (said.endsWith(`50 ${width}\r\n`)) later += 1
+  }
+  say('terminal, started, median', `${median(times).toFixed(1)} ms`)
+  say('first size right', `${first} of ${rounds}`)
+  say('size after resizing right', `${later} of ${rounds}`)
+  must(first === rounds && later === rounds, 'sizes')
+}
+
+/** By how much our memory grows at most while `work` runs. */
+async function growthMiB(work: () => Promise<unknown>): Promise<number> {
+  const before = rssMiB()
+  let peak = before
+  const timer = setInterval(() => (peak = Math.max(peak, rssMiB())), 10)
+  await work()
+  clearInterval(timer)
+  return Math.max(peak, rssMiB()) - before
+}
+
+async function sayMemory(execs: ExecPort, container: Container): Promise<void> {
+  const argv = ['/bin/dd', 'if=/dev/zero', 'bs=1M', 'count=1024']
+  // Idle, with everything loaded.
+  await probes(execs, container, 50)
+  const growth: number[] = []
+  for (let run = 0; run < 3; run += 1) {
+    growth.push(
+      await growthMiB(async () => {
+        const exec = await execs.startExec(container, { argv }, effect)
+        exec.stdout?.resume()
+        exec.stderr?.resume()
+        if (exec.stdout !== undefined) await once(exec.stdout, 'end')
+      }),
+    )
+  }
+  say('1 GiB, streamed, thrice', `${growth.map((more) => `+${more}`).join(', ')} MiB`)
+  must(Math.max(...growth) < growthMaxMiB, 'memory')
+  const syncMiB = await growthMiB(() => execs.execSync(container, { argv }, effect))
+  say('1 GiB, exec sync', `+${syncMiB} MiB (16 MiB of it are the result)`)
+}
+
+async function probes(execs: ExecPort, container: Container, count: number): Promise<number> {
   let started = 0
   let failed = 0
-  const beganMs = performance.now()
   await Promise.all(
     Array.from({ length: Number(values.lanes) }, async () => {
       while (started < count) {
@@ -105,14 +194,36 @@ async function probes(execs: ExecPort, container: Container, count: number): Pro
       }
     }),
   )
+  return failed
+}
+
+async function sayProbes(execs: ExecPort, container: Container): Promise<void> {
+  const count = Number(values.probes)
+  await probes(execs, container, 500)
+  const before = { descriptors: descriptors(), zombies: zombies() }
+  const sizes = [rssMiB()]
+  const beganMs = performance.now()
+  let failed = 0
+  for (let quarter = 0; quarter < 4; quarter += 1) {
+    failed += await probes(execs, container, count / 4)
+    sizes.push(rssMiB())
+  }
   const perSecond = Math.round((count / (performance.now() - beganMs)) * 1000)
-  return `${count - failed} of ${count} with exit code 0, ${perSecond} per second`
+  // What nobody waits for any more is reaped by pid 1 in its own time.
+  for (let look = 0; look < 100 && zombies() > before.zombies; look += 1) await delay(50)
+  say('probes', `${count - failed} of ${count} with exit code 0, ${perSecond} per second`)
+  say('resident memory', `${sizes.join(', ')} MiB at 0, 25, 50, 75, 100 %`)
+  say('descriptors', `${before.descriptors} before, ${descriptors()} after`)
+  say('zombies', `${before.zombies} before, ${zombies()} after`)
+  must(failed === 0 && descriptors() <= before.descriptors && zombies() <= before.zombies, 'probes')
 }
 
 // Nothing of ours keeps a process alive while it waits; for the runtime's own verbs it is the runtime that does.
 const alive = setInterval(() => undefined, 60_000)
 const real = await openRealRuntime(values.runtime)
-const launcher = await openLauncher({ logger: silentLogger })
+const built = join(import.meta.dirname, '../dist/impl/launcher/main.js')
+const launcherPath = existsSync(built) ? built : undefined
+const launcher = await openLauncher({ logger: silentLogger, launcherPath })
 const attachBridge = openAttachBridge({ launcher, logger: silentLogger })
 const execs = createExecs({
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that a container's place is found by
@@ -133,42 +244,20 @@ const container = await real.makeContainer(['/bin/sleep', '100000'])
 await real.runtime.createContainer(container)
 await real.runtime.startContainer(container)
 
-process.stdout.write(`${values.runtime}, /bin/true\n`)
-say('exec sync, median', `${(await latencyMs(execs, container)).toFixed(1)} ms`)
-say('conmon -e from a shell', `${(await shellLatencyMs(real, container)).toFixed(1)} ms`)
-const whole = await streamed(execs, container, 100 * MiB)
-say('100 MiB through cat', whole ? 'sha256 equal' : 'BYTES LOST')
-
-const gibibyte = ['/bin/dd', 'if=/dev/zero', 'bs=1M', 'count=1024']
-const syncMiB = await growthMiB(() => execs.execSync(container, { argv: gibibyte }, effect))
-say('1 GiB, exec sync', `+${syncMiB} MiB (16 MiB of it are the result)`)
-const streamMiB = await growthMiB(async () => {
-  const exec = await execs.startExec(container, { argv: gibibyte }, effect)
-  exec.stdout?.resume()
-  exec.stderr?.resume()
-  if (exec.stdout !== undefined) await once(exec.stdout, 'end')
-})
-say('1 GiB, streamed', `+${streamMiB} MiB`)
-
-await probes(execs, container, 500)
-globalThis.gc?.()
-const before = { descriptors: descriptors(), zombies: zombies(), rss: process.memoryUsage.rss() }
-const count = Number(values.probes)
-say('probes', await probes(execs, container, count))
-globalThis.gc?.()
-// What nobody waits for any more is reaped by pid 1 in its own time.
-for (let look = 0; look < 100 && zombies() > before.zombies; look += 1) await delay(50)
-const after = { descriptors: descriptors(), zombies: zombies(), rss: process.memoryUsage.rss() }
-say('descriptors', `${before.descriptors} before, ${after.descriptors} after`)
-say('zombies', `${before.zombies} before, ${after.zombies} after`)
-say('resident memory', `${Math.round(before.rss / MiB)} MiB before, ${Math.round(after.rss / MiB)} MiB after`)
+process.stdout.write(`${values.runtime}, launcher ${launcherPath === undefined ? 'from sources' : 'built'}\n`)
+if (parts.includes('memory')) await sayMemory(execs, container)
+if (parts.includes('latency')) await sayLatency(execs, container, real)
+if (parts.includes('bytes')) await sayBytes(execs, container)
+if (parts.includes('terminal')) await sayTerminal(execs, container)
+if (parts.includes('probes')) await sayProbes(execs, container)
 
 await execs.close()
 await attachBridge.close()
 await launcher.close()
 await real.runtime.deleteContainer(container)
 const left = real.leftovers()
-say('left behind', left.length === 0 ? 'nothing' : left.join(', '))
+must(left.length === 0, `left behind: ${left.join(', ')}`)
 await real.close()
 clearInterval(alive)
-process.exitCode = whole && after.descriptors <= before.descriptors && left.length === 0 ? 0 : 1
+for (const what of wrong) say('NOT AS IT SHOULD BE', what)
+process.exitCode = wrong.length === 0 ? 0 : 1

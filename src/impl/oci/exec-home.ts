@@ -12,6 +12,8 @@ import type { Launcher } from '../launcher/launcher.ts'
 import { abandonedIn, markedName } from './owner-mark.ts'
 
 const fifoBatch = 48
+/** More are made when fewer are left, before somebody has to wait for them. */
+const fifosMin = 16
 const mkfifoTimeoutMs = 30_000
 
 export interface ExecHomeOptions {
@@ -44,11 +46,11 @@ export class ExecHome {
 
   /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, and what the launcher throws. */
   async takeFifos(count: number): Promise<string[]> {
-    while (this.#fifos.length < count) {
-      this.#refill ??= this.#makeFifos().finally(() => (this.#refill = undefined))
-      await this.#refill
-    }
-    return this.#fifos.splice(-count)
+    while (this.#fifos.length < count) await this.#refillOnce()
+    const taken = this.#fifos.splice(-count)
+    // Who needs them hears of it if it fails again.
+    if (this.#fifos.length < fifosMin) this.#refillOnce().catch(() => undefined)
+    return taken
   }
 
   /** One at a place of the caller's choice, where none may be. Throws ERR_IO, and what the launcher throws. */
@@ -58,10 +60,16 @@ export class ExecHome {
 
   /** Removes everything. Nothing of it may be in use. */
   async close(): Promise<void> {
+    await this.#refill?.catch(() => undefined)
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
     this.#fifos = []
     if (directory !== undefined) await removeHome(directory)
+  }
+
+  #refillOnce(): Promise<void> {
+    this.#refill ??= this.#makeFifos().finally(() => (this.#refill = undefined))
+    return this.#refill
   }
 
   #nextName(): string {

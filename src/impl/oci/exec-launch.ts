@@ -65,8 +65,10 @@ export interface LaunchedExec {
   readonly files: ExecFiles
   /** The conmon command line, for errors. */
   readonly argv: readonly string[]
-  /** Settles when the monitor has ended; nothing is left on disk then. Never rejects. */
+  /** Settles when the monitor has ended. Never rejects. */
   readonly outcome: Promise<ExecOutcome>
+  /** Settles after `outcome`, when nothing is left on disk. Never rejects. */
+  readonly cleared: Promise<unknown>
   /** Ends everything that came from the command, then the monitor. True when that was so within the limit. */
   end(limitMs: number): Promise<boolean>
 }
@@ -84,10 +86,14 @@ export async function launchExec(
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const text = await processText(place, command, stdio.terminal)
-  const files = execFiles(await world.home.makeDirectory(), container.id)
+  const text = processText(place, command, stdio.terminal)
+  // Whoever fails first is waited for, both are seen.
+  const [directory] = await Promise.allSettled([world.home.makeDirectory(), text])
+  if (directory.status === 'rejected') throw directory.reason
+  const files = execFiles(directory.value, container.id)
   try {
-    return await launchIn(world, place, files, { text, stdio, onDisconnect: command.onDisconnect ?? 'kill' })
+    const preparation = { text: await text, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
+    return await launchIn(world, place, files, preparation)
   } catch (error) {
     await removeDirectory(files)
     throw error
@@ -149,9 +155,10 @@ async function launchIn(
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child) throw notStartedError(child, { containerId: container.id, operation: 'exec' })
     const monitor = await readIdentity(child.pid)
-    const outcome = outcomeOf(child, monitor, files, cgroup)
-    const parts = { child, monitor, outcome, cgroup }
-    return { id, files, argv, outcome, end: (limitMs) => endExec(parts, limitMs) }
+    const outcome = outcomeOf(child, monitor, files)
+    const cleared = outcome.then(() => Promise.allSettled([removeDirectory(files), cgroup?.remove()]))
+    const parts = { child, monitor, outcome, cleared, cgroup }
+    return { id, files, argv, outcome, cleared, end: (limitMs) => endExec(parts, limitMs) }
   } catch (error) {
     await endUncertain(error, files)
     await cgroup?.remove()
@@ -180,7 +187,6 @@ async function outcomeOf(
   child: AttendedChild,
   monitor: ProcessIdentity | undefined,
   files: ExecFiles,
-  cgroup: ExecCgroup | undefined,
 ): Promise<ExecOutcome> {
   try {
     const end = await child.ended
@@ -189,15 +195,13 @@ async function outcomeOf(
   } catch {
     // Whatever the disk or /proc refused: an exec always has an end, and this one's is not known.
     return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid: undefined }
-  } finally {
-    await Promise.allSettled([removeDirectory(files), cgroup?.remove()])
   }
 }
 
 /** `stderr`: conmon's, where nobody else has it. */
 async function readOutcome(files: ExecFiles, stderr: string): Promise<ExecOutcome> {
-  const code = Number(/^(\d{1,3})\n?$/.exec((await readText(files.exitFile)) ?? '')?.[1])
-  const pid = await readPidFile(files.pidFile)
+  const [exitText, pid] = await Promise.all([readText(files.exitFile), readPidFile(files.pidFile)])
+  const code = Number(/^(\d{1,3})\n?$/.exec(exitText ?? '')?.[1])
   if (Number.isInteger(code)) return { kind: 'ended', exit: { kind: 'code', code }, pid }
   if (pid !== undefined) return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid }
   const words = (await readText(files.logFile)) ?? ''
@@ -217,6 +221,7 @@ interface ExecParts {
   readonly child: AttendedChild
   readonly monitor: ProcessIdentity | undefined
   readonly outcome: Promise<ExecOutcome>
+  readonly cleared: Promise<unknown>
   readonly cgroup: ExecCgroup | undefined
 }
 
@@ -224,16 +229,17 @@ interface ExecParts {
  * Again and again until the monitor reports: one that was just spawned has nothing below it yet, and would start the
  * runtime a moment after the first look.
  */
-async function endExec({ child, monitor, outcome, cgroup }: ExecParts, limitMs: number): Promise<boolean> {
+async function endExec(parts: ExecParts, limitMs: number): Promise<boolean> {
+  const { child, monitor, cleared, cgroup } = parts
   const endMs = performance.now() + limitMs
   do {
     if (monitor !== undefined) await endProcessTree(monitor, limitMs)
     await cgroup?.end(limitMs)
-    if ((await within(outcome, lookAgainMs)) !== undefined) return true
+    if ((await within(cleared, lookAgainMs)) !== undefined) return true
   } while (performance.now() < endMs)
   // It waits for what cannot be killed (state D, a frozen cgroup). It is given up on, and its exit is not known then.
   child.kill()
-  return (await within(outcome, killGraceMs)) !== undefined
+  return (await within(cleared, killGraceMs)) !== undefined
 }
 
 async function removeDirectory({ directory }: ExecFiles): Promise<void> {

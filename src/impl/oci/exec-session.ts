@@ -43,13 +43,14 @@ export async function startExec(
 }
 
 async function neverRan(
-  { launched: { outcome, argv: monitorArgv }, channel }: CarriedExec,
+  { launched: { outcome, cleared, argv: monitorArgv }, channel }: CarriedExec,
   { id: containerId }: Container,
   { argv }: ExecRequest,
 ): Promise<OciError> {
   for (const stream of [channel.stdin, channel.stdout, channel.stderr]) stream?.destroy()
   const failed = { containerId, operation: 'startExec', argv, monitorArgv } as const
   const end = await outcome
+  await cleared
   return end.kind === 'failed' ? notRun(end.words, failed) : exitUnknown(failed)
 }
 
@@ -67,9 +68,10 @@ function runningExec(
   let over = false
   // Read now: later the pid may be somebody else's.
   const identity = readIdentity(pid).catch(() => undefined)
-  const exited = launched.outcome.then((outcome): ExecExit => {
+  const exited = launched.outcome.then(async (outcome): Promise<ExecExit> => {
     over = true
     channel.finish()
+    await launched.cleared
     return outcome.kind === 'ended' ? outcome.exit : { kind: 'unknown', why: 'monitor-lost' }
   })
   const end = (limitMs: number): Promise<boolean> => {

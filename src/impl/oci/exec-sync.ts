@@ -4,7 +4,7 @@
  * All output is read even when no more of it is kept, so the command never blocks on a full pipe. After its end a bounded
  * time is given to what it left behind with its output open.
  */
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
 import {
@@ -43,10 +43,13 @@ export async function execSync(
   throwIfAborted(signal)
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
+  let unlinked: Promise<unknown> | undefined
   try {
     const [stdout, stderr] = paths
     for (const path of paths) ends.push(FifoEnd.toRead(path))
     const launched = await launchExec(world, container, request, { stdout, stderr })
+    // Whoever uses them has opened them.
+    unlinked = Promise.allSettled(paths.map(unlinkIfThere))
     hooks.onLaunched(launched)
     const [out, err] = ends.map((end) => new FifoCapture(end, outputMaxBytes))
     if (out === undefined || err === undefined) throw new Error('two FIFOs were asked for')
@@ -55,7 +58,7 @@ export async function execSync(
     return resultOf(exit, out, err, drained, { ...failed, monitorArgv: launched.argv })
   } finally {
     for (const end of ends) end.abandon()
-    await Promise.all(paths.map(unlinkIfThere))
+    await (unlinked ?? Promise.allSettled(paths.map(unlinkIfThere)))
   }
 }
 
@@ -79,10 +82,10 @@ async function collect(
   if (typeof exit === 'string') await launched.end(endLimitMs)
   const ended = Promise.all(captures.map((capture) => capture.ended))
   // What was killed has nothing more to say; what escaped may go on for ever.
-  const whole = await within(ended, typeof exit === 'string' ? 0 : drainMs)
+  const [whole] = await Promise.all([within(ended, typeof exit === 'string' ? 0 : drainMs), launched.cleared])
   for (const capture of captures) capture.close()
   // The descriptors are closed in the next turn; who counts them may do so at once.
-  await delay(0)
+  await turn()
   return { exit, drained: whole !== undefined }
 }
 
