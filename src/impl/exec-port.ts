@@ -102,9 +102,15 @@ export interface ExecSession {
   readonly argv: readonly string[]
   /** In the host's pid namespace. */
   readonly pid: number
-  /** Ending it is the command's end of file. Its errors (EPIPE) mean that nobody reads any more. */
+  /**
+   * Ending it is the command's end of file, but not with a terminal, which has none: there write what the terminal takes
+   * for it, as a rule ^D (0x04) at the beginning of a line. Its errors (EPIPE) mean that nobody reads any more.
+   */
   readonly stdin: Writable | undefined
-  /** Who reads slowly slows the command down; who stops reading stops it. Ends soon after the command. */
+  /**
+   * Who reads slowly slows the command down; who stops reading stops it. Ends soon after the command. With a terminal it
+   * fails with ERR_LAUNCHER_LOST when what carries it dies; the command goes on.
+   */
   readonly stdout: Readable | undefined
   readonly stderr: Readable | undefined
   /** Settles when the process has ended, read or unread; never rejects. */
@@ -112,8 +118,8 @@ export interface ExecSession {
   /** A signal by number to the process itself; KILL ends its whole tree. False when it has ended already. */
   kill(signal: number): Promise<boolean>
   /**
-   * Resolves when this size, or a later one, is set. ERR_UNSUPPORTED without a terminal, ERR_INVALID_ARGUMENT with the
-   * field for what is no size.
+   * Resolves when this size, or a later one, is set. ERR_UNSUPPORTED without a terminal, ERR_NOT_RUNNING after the end,
+   * ERR_INVALID_ARGUMENT with the field for what is no size.
    */
   resize(size: TerminalSize): Promise<void>
 }
@@ -130,7 +136,10 @@ export interface ExecPort {
    * OciError with ERR_INVALID_ARGUMENT and the field, ERR_BUSY, ERR_LAUNCHER_LOST, ERR_ABORTED, ERR_IO.
    */
   execSync(container: Container, request: ExecSyncRequest, options: ExecOptions): Promise<ExecSyncResult>
-  /** Resolves once the command runs; rejects as `execSync` does. */
+  /**
+   * Resolves once the command runs; rejects as `execSync` does, and for a terminal with ERR_UNSUPPORTED where the attach
+   * helper does not work.
+   */
   startExec(container: Container, request: ExecRequest, options: ExecOptions): Promise<ExecSession>
   /** The commands that run now, `execSync`'s not among them. */
   sessions(containerId: string): readonly ExecSession[]

@@ -44,6 +44,7 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
       [{ argv: ['/bin/echo', 'a\0b'] }, 'argv.1'],
       [{ argv: ['/bin/true'], cwd: 'relative' }, 'cwd'],
       [{ argv: ['/bin/true'], env: { 'A=B': '' } }, 'env'],
+      [{ argv: ['/bin/true'], env: { A: 'a\0b' } }, 'env.A'],
       [{ argv: ['/bin/true'], user: 'nobody-here' }, 'user'],
       [{ argv: ['/bin/true'], user: '4000000000' }, 'user'],
       [{ argv: ['/bin/true'], timeoutMs: 0 }, 'timeoutMs'],
@@ -70,8 +71,14 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
       expect(error.message).not.toMatch(/level=|"msg"/)
       expect(await errorOf(execs.startExec(container, { argv }, effect))).toMatchObject({ code })
     }
-    const missing = await errorOf(execs.execSync(container, { argv: ['/bin/true'], cwd: '/missing' }, effect))
-    expect(missing.message).toContain('/missing')
+    for (const cwd of ['/missing', '/bin/busybox']) {
+      const request = { argv: ['/bin/true'], cwd }
+      const wrong = { code: 'ERR_INVALID_ARGUMENT', field: 'cwd', containerId: container.id }
+      const error = await errorOf(execs.execSync(container, request, effect))
+      expect(error).toMatchObject(wrong)
+      expect(error.message).toContain(cwd)
+      expect(await errorOf(execs.startExec(container, request, effect))).toMatchObject(wrong)
+    }
     expect(execs.sessions(container.id)).toEqual([])
     expect(leftovers()).toEqual([])
   })
