@@ -6,8 +6,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { format, resolveConfig } from 'prettier'
 import { containerMachine } from '../src/machines/container.machine.ts'
-import { drawChart } from './statechart/draw.ts'
-import { chartOf, type Chart, type ChartEdge } from './statechart/graph.ts'
+import { drawStatechart } from './statechart/draw.ts'
+import { transitionRows, type TransitionRow } from './statechart/transitions.ts'
 
 const docs = join(import.meta.dirname, '../docs')
 const pictureFile = join(docs, 'container-machine.svg')
@@ -17,12 +17,12 @@ const [begin, end] = [
   '<!-- end of transitions -->',
 ]
 
-function tableOf({ edges }: Chart): string {
-  const rows = edges.map(rowOf)
+function tableOf(transitions: readonly TransitionRow[]): string {
+  const rows = transitions.map(rowOf)
   return ['| State | On | If | To | Does |', '| --- | --- | --- | --- | --- |', ...rows].join('\n')
 }
 
-function rowOf({ from, on, guard = '', to, actions }: ChartEdge): string {
+function rowOf({ from, on, guard = '', to, actions }: TransitionRow): string {
   const state = from === '' ? '(any)' : `\`${from}\``
   const targets = to.map((target) => `\`${target}\``).join(', ')
   return `| ${state} | ${on} | ${guard} | ${targets} | ${actions.join(', ')} |`
@@ -36,10 +36,10 @@ async function pageWith(table: string): Promise<string> {
   return format(next, { ...(await resolveConfig(pageFile)), filepath: pageFile })
 }
 
-const chart = chartOf(containerMachine)
+const { svg } = await drawStatechart(containerMachine, { standalone: true })
 const wanted = new Map([
-  [pictureFile, await drawChart(chart)],
-  [pageFile, await pageWith(tableOf(chart))],
+  [pictureFile, svg],
+  [pageFile, await pageWith(tableOf(transitionRows(containerMachine)))],
 ])
 const stale = [...wanted].filter(([file, content]) => currentOf(file) !== content)
 if (process.argv.includes('--check')) {
