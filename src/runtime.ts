@@ -388,6 +388,11 @@ export class Runtime implements AsyncDisposable {
     return this.#parts.events.events$
   }
 
+  /** @internal What `oci-supervisor/inspect` and `/metrics` look at. Looking attaches nothing. */
+  get parts(): Pick<Parts, 'config' | 'registry' | 'events' | 'clock' | 'logger'> {
+    return this.#parts
+  }
+
   /**
    * Closes the runtime; containers go on. Commands in flight are awaited for up to `drainMs` (default 0: their effects
    * are abandoned and their callers get ERR_CLOSED), new ones are refused at once. A second call gets the first's promise.

@@ -70,7 +70,7 @@ function nodeOf(node: AnyStateNode, ways: readonly Way[]): GraphNode {
     name: node.key,
     type: node.type,
     isInitial: node.parent?.type === 'compound' && node.parent.initial.target[0] === node,
-    effects: node.invoke.map(({ src }) => String(src)),
+    effects: node.invoke.map(({ src }) => (typeof src === 'string' ? src : 'effect')),
     children: Object.values(node.states).map((child) => nodeOf(child, ways)),
     edges: ways
       .filter(({ parent }) => parent === node.id)
@@ -95,7 +95,7 @@ function transitionsOf(node: AnyStateNode): Found[] {
   const own = [...node.transitions.values()].flat()
   return [...own, ...(node.always ?? [])].flatMap(({ eventType, target = [], guard }) =>
     target.slice(0, 1).map((targetNode) => ({
-      key: transitionKey({ eventType, source: node, target }),
+      key: transitionKey({ eventType: String(eventType), source: node, target }),
       ...wordsOf(String(eventType)),
       guard: guardName(guard),
       source: node,

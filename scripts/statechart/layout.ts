@@ -64,9 +64,9 @@ export async function layOut(root: GraphNode): Promise<Drawing> {
     const { width = 0, height = 0 } = elk
     if (depth > 0) boxes.push({ node, x, y, width, height, depth })
     const edges = new Map(node.edges.map((edge) => [edge.id, edge]))
-    for (const elkEdge of elk.edges ?? []) {
-      const edge = edges.get(elkEdge.id)
-      if (edge !== undefined) arrows.push(arrowOf(edge, elkEdge, { x, y }))
+    for (const laidEdge of elk.edges ?? []) {
+      const edge = edges.get(laidEdge.id)
+      if (edge !== undefined) arrows.push(arrowOf(edge, laidEdge, { x, y }))
     }
     for (const child of elk.children ?? []) visit(child, x + (child.x ?? 0), y + (child.y ?? 0), depth + 1)
   }

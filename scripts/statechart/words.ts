@@ -17,9 +17,14 @@ export interface EdgeWords {
 export function edgeWords({ from, to, transitions }: GraphEdge): EdgeWords {
   const all = [...new Set(transitions.map(shortly))].filter((text) => text !== '')
   const lines = packed(all)
-  const name = (id: string): string => id.split('.').slice(1).join('.')
-  const title = [`${name(from)} → ${name(to)}`, ...new Set(transitions.map(fully))].join('\n')
+  const title = [`${withoutMachine(from)} → ${withoutMachine(to)}`, ...new Set(transitions.map(fully))].join(
+    '\n',
+  )
   return { lines, width: Math.max(0, ...lines.map(noteWidth)) + 4, title, kind: kindOf(transitions) }
+}
+
+function withoutMachine(id: string): string {
+  return id.split('.').slice(1).join('.')
 }
 
 /** Guards are told only where they are all there is to tell. */

@@ -33,7 +33,7 @@ import { successionOf, witnessOf, type Succession } from './rebuild.ts'
 import { Requests } from './requests.ts'
 import { RunningEffects } from './running-effects.ts'
 import { SideVerbs, type SideScope } from './side-verbs.ts'
-import type { MachineSnapshot } from './start-actor.ts'
+import type { MachineObserver, MachineSnapshot } from './start-actor.ts'
 import { buryContainer } from './tombstone.ts'
 import { Waiters } from './waiters.ts'
 import { waitingForOf } from './waiting-for.ts'
@@ -201,6 +201,16 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   /** True while there is something that a stop would end. */
   get mayRun(): boolean {
     return this.#over === undefined && this.#phase !== 'registered' && !isOver.has(this.#phase)
+  }
+
+  /** The machine's state, for the inspector. */
+  get snapshot(): MachineSnapshot {
+    return this.#machine.snapshot
+  }
+
+  /** Has the machine observed, or no longer. */
+  observe(observer: MachineObserver | undefined): void {
+    this.#machine.observe(observer)
   }
 
   /** Resolves when no command is in flight; later ones do not count. */

@@ -9,7 +9,14 @@ import type { Adoption } from '../machines/context.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import type { ContainerCommand, ContainerFact, ContainerMachineEmitted } from '../machines/events.ts'
 import type { Succession } from './rebuild.ts'
-import { createMachineActor, type MachineActor, type MachineSnapshot } from './start-actor.ts'
+import {
+  createMachineActor,
+  observeMachine,
+  type MachineActor,
+  type MachineObservation,
+  type MachineObserver,
+  type MachineSnapshot,
+} from './start-actor.ts'
 
 /** Successors of one container's machine. */
 const rebuildsMax = 3
@@ -42,6 +49,8 @@ export class LivingMachine {
   #rebuilding: Promise<void> | undefined
   #kept: ContainerFact[] = []
   #stopped = false
+  #observer: MachineObserver | undefined
+  #observation: MachineObservation | undefined
 
   constructor(options: LivingMachineOptions) {
     this.#options = options
@@ -67,7 +76,15 @@ export class LivingMachine {
       },
     )
     this.#actor = actor
+    this.observe(this.#observer)
     actor.start()
+  }
+
+  /** Has this machine and its successors observed, or no longer. Nothing is attached until then. */
+  observe(observer: MachineObserver | undefined): void {
+    this.#observation?.unsubscribe()
+    this.#observer = observer
+    this.#observation = observer && this.#actor && observeMachine(this.#actor, observer)
   }
 
   /** The state as of now, in the middle of a step the one that it leads to. */

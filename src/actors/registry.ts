@@ -96,6 +96,11 @@ export class Registry {
     return this.#actors.has(id)
   }
 
+  /** The actor of whatever container has this id now. */
+  get(id: string): ContainerActor | undefined {
+    return this.#actors.get(id)
+  }
+
   get actors(): readonly ContainerActor[] {
     return [...this.#actors.values()]
   }

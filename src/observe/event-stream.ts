@@ -15,6 +15,8 @@ export interface EventStreamOptions {
   readonly signal: AbortSignal | undefined
   /** What there is already; a gap before it is part of it. */
   readonly backlog: Iterable<SupervisorEvent>
+  /** Called for each event that had to leave the full buffer. */
+  readonly onDropped: () => void
   /** Called once, when the stream takes no more events. */
   readonly onEnd: (stream: EventStream) => void
 }
@@ -99,6 +101,7 @@ export class EventStream implements AsyncIterator<SupervisorEvent, undefined> {
   #keep(event: ContainerEvent): void {
     const lost = this.#buffer.push(event)
     if (lost === undefined) return
+    this.#options.onDropped()
     this.#gap = {
       type: 'dropped',
       count: (this.#gap?.count ?? 0) + 1,

@@ -67,6 +67,7 @@ export class EventLog {
   #delivering = false
   #closed = false
   #seq = 0
+  #dropped = 0
 
   /**
    * The events as they happen, delivered synchronously: a subscriber that takes its time takes it from everybody.
@@ -93,6 +94,11 @@ export class EventLog {
   /** The last event's place: what happens from now on is `since` it. */
   get cursor(): EventCursor {
     return this.#cursorAt(this.#seq)
+  }
+
+  /** Events that subscribers lost so far because they were too slow, all of them together. */
+  get dropped(): number {
+    return this.#dropped
   }
 
   /** How many iterations are under way. */
@@ -158,6 +164,9 @@ export class EventLog {
       passes,
       signal,
       backlog: this.#replay(from),
+      onDropped: () => {
+        this.#dropped += 1
+      },
       onEnd: (ended) => this.#streams.delete(ended),
     })
     if (this.#closed) stream.end()
