@@ -4,7 +4,7 @@
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { build } from 'esbuild'
+import { build, stop } from 'esbuild'
 import type { Assets } from '../src/inspect/assets.ts'
 import { containerMachine } from '../src/machines/container.machine.ts'
 import { drawStatechart } from './statechart/draw.ts'
@@ -20,11 +20,10 @@ export async function buildAssets(): Promise<Assets> {
 
 /** One document: whatever it needs stands in it, so that nothing has to be allowed but itself. */
 async function buildPage(): Promise<string> {
-  const [html, script, style] = await Promise.all([
-    readFile(join(pageDirectory, 'page.html'), 'utf8'),
-    bundled('main.tsx'),
-    bundled('page.css'),
-  ])
+  const html = await readFile(join(pageDirectory, 'page.html'), 'utf8')
+  const [script, style] = await Promise.all([bundled('main.tsx'), bundled('page.css')])
+  // Its service is a child process, and would stay one.
+  await stop()
   // A replacement as a function: `$&` in the script must stay as it is.
   return html
     .replace(/\/\* page\.css \*\//, () => style)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes ready what its arguments name: `npm` (dependencies and Node 24), `runtimes` (system packages).
+# Makes ready what its arguments name: `npm` (dependencies and Node 24), `runtimes` and `browser` (system packages).
 # Safe to repeat; silent and fast when there is nothing to do. Speaks on stderr only.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -17,26 +17,32 @@ flock    util-linux
 containerd-shim-runc-v2  containerd
 '
 
+# What the tests of the inspector's page need. Ubuntu's package of this name is a snap, which tests cannot drive.
+browser_programs='
+chromium chromium
+'
+
 # `busybox` has to be a static one: the test containers have no C library.
 has_program() {
   command -v "$1" >/dev/null || return 1
   [ "$1" != busybox ] || ! ldd "$(command -v busybox)" 2>/dev/null | grep -q '=>'
 }
 
+# The packages of those of the named list's programs that are missing.
 missing_packages() {
   local program package
   while read -r program package; do
     [ -z "$program" ] || has_program "$program" || echo "$package"
-  done <<<"$runtime_programs" | sort -u
+  done <<<"${!1}" | sort -u
 }
 
-setup_runtimes() {
+setup_packages() {
   local missing
-  missing=$(missing_packages | tr '\n' ' ')
+  missing=$(missing_packages "$1" | tr '\n' ' ')
   missing=${missing% }
   [ -n "$missing" ] || return 0
 
-  is_linux || stop "containers need Linux; this is $(uname -s)"
+  is_linux || stop "$2 needs Linux; this is $(uname -s)"
   command -v apt-get >/dev/null || stop "missing: $missing (Debian's package names).
   This is no Debian-like system: install them with its own package manager, then run this again."
   is_root || stop "missing packages: $missing.
@@ -53,7 +59,7 @@ setup_runtimes() {
   fi
   rm -f "$log"
 
-  missing=$(missing_packages | tr '\n' ' ')
+  missing=$(missing_packages "$1" | tr '\n' ' ')
   [ -z "$missing" ] || stop "installed, but their programs are still not usable: $missing(PATH is $PATH)"
 }
 
@@ -89,11 +95,12 @@ install_node_24() {
   ln -sf ../node/bin/node node_modules/.bin/node
 }
 
-[ $# -gt 0 ] || stop 'say what to set up: npm, runtimes'
+[ $# -gt 0 ] || stop 'say what to set up: npm, runtimes, browser'
 for need in "$@"; do
   case $need in
     npm) setup_npm ;;
-    runtimes) setup_runtimes ;;
-    *) stop "unknown need '$need': npm, runtimes" ;;
+    runtimes) setup_packages runtime_programs 'running containers' ;;
+    browser) setup_packages browser_programs 'testing the inspector' ;;
+    *) stop "unknown need '$need': npm, runtimes, browser" ;;
   esac
 done

@@ -86,7 +86,7 @@ function causeOf(
   const [, delay] = /^xstate\.after\.([A-Za-z0-9]+)/.exec(type) ?? []
   if (delay !== undefined) return { what: `after ${spaced(delay)}`, detail: undefined }
   if (type === 'xstate.init') return { what: 'began', detail: undefined }
-  return { what: type.replace(/^container\./, ''), detail: requestText(event) }
+  return { what: type.replace(/^container\./, '').replaceAll('.', ' '), detail: requestText(event) }
 }
 
 function failureIn(event: object, scrub: Scrub): string | undefined {

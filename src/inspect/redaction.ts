@@ -48,7 +48,7 @@ export function describe(container: Container, spec: OciSpec | undefined, reveal
         ...hiddenIn(Object.entries(all), reveal.annotations),
         ...hiddenIn((spec.process?.env ?? []).map(assignment), reveal.env),
         ...hiddenIn((spec.mounts ?? []).flatMap(mountSecrets), reveal.mounts),
-        ...(reveal.args === true ? [] : args),
+        ...(reveal.args === true ? [] : args.flatMap(wordsOf)),
       ].filter((value) => value.length >= secretMinLength)
     : []
   // The longest first: one value may be part of another.
@@ -95,7 +95,12 @@ function assignment(text: string): Entry {
 /** Of its options those with a value: a password, perhaps. */
 function mountSecrets({ destination, source = '', options = [] }: Mount): Entry[] {
   const values = [source, ...options.filter((option) => option.includes('='))]
-  return values.map((value): Entry => [destination, value])
+  return values.flatMap(wordsOf).map((value): Entry => [destination, value])
+}
+
+/** A text and its words: of `--password=x`, or of a script, a message may repeat a part. */
+function wordsOf(text: string): string[] {
+  return [text, ...text.split(/[\s='"`,;]+/u)]
 }
 
 function mountWords({ destination, source = '', type = '', options = [] }: Mount): Entry {

@@ -154,5 +154,6 @@ function refuse(socket: Duplex, status: number): void {
 /** What cannot be read as an address leads nowhere. */
 function urlOf({ url = '/' }: IncomingMessage): URL {
   const base = 'http://inspector'
-  return URL.canParse(url, base) ? new URL(url, base) : new URL('/?', `${base}/nowhere`)
+  // Put together as text: resolved, `//other/` would be another host's root.
+  return url.startsWith('/') && URL.canParse(base + url) ? new URL(base + url) : new URL(`${base}/nowhere`)
 }

@@ -45,7 +45,8 @@ export function ContainerList({ fleet, rows, keys, isEmpty }: ListProps) {
     move: (by) => {
       const focused = document.activeElement?.getAttribute('data-position')
       const visible = Math.ceil(view.top / rowHeight)
-      const next = focused == null || by === 0 ? visible : Number(focused) + by
+      const isRelative = focused != null && by !== 0
+      const next = isRelative || !Number.isFinite(by) ? Number(focused ?? 0) + by : visible
       const position = Math.max(0, Math.min(rows.length - 1, next))
       scrollTo(box.current, position)
       setWanted(position)
