@@ -8,6 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { isOciError } from 'oci-supervisor'
+import { openInspector } from 'oci-supervisor/inspect'
 import { CannotBegin } from './cannot-begin.ts'
 import { chooseRuntime, type RuntimeChoice } from './host.ts'
 import { Interruption } from './interruption.ts'
@@ -39,7 +40,11 @@ async function main(argv: readonly string[]): Promise<number> {
     const view = viewOf(members, options)
     view.begin(choice, options.stackPath)
     interruption.signal.addEventListener('abort', () => view.interrupted(interruption.cause ?? ''))
-    const results = await orchestrate({ runtime, choice, members, view, stop: interruption.signal })
+    const inspector = await openInspector(runtime, { reveal: { labels: ['stack'] } })
+    view.inspector(inspector.url, options.stay)
+    const { stay } = options
+    const results = await orchestrate({ runtime, choice, members, view, stop: interruption.signal, stay })
+    await inspector.close()
     view.summary(results)
     return interruption.exitCode ?? (results.some(({ verdict }) => verdict === 'unexpected') ? 1 : 0)
   } finally {

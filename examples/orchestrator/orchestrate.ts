@@ -13,6 +13,8 @@ export interface Orchestration {
   readonly view: View
   /** Aborted: stop everything. */
   readonly stop: AbortSignal
+  /** Containers that have ended are kept until `stop` is aborted. */
+  readonly stay: boolean
 }
 
 /** Takes all containers through their lives, then closes the runtime. What came of each is in the result. */
@@ -34,7 +36,7 @@ async function showEvents(runtime: Runtime, view: View): Promise<void> {
   }
 }
 
-async function run(member: Member, { runtime, choice, view, stop }: Orchestration): Promise<Result> {
+async function run(member: Member, { runtime, choice, view, stop, stay }: Orchestration): Promise<Result> {
   const result = judge(member, await outcomeOf(member))
   view.ended(result)
   return result
@@ -44,6 +46,6 @@ async function run(member: Member, { runtime, choice, view, stop }: Orchestratio
     if (hasRealLimit && !(await canLimitMemory())) {
       return { kind: 'notTried', why: 'host has no memory controller' }
     }
-    return supervise(runtime, member, stop)
+    return supervise(runtime, member, { stop, stay })
   }
 }

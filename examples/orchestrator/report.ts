@@ -1,7 +1,15 @@
 /** The displays for pipes and files: plain lines for people, JSON lines for programs. */
 import { isOciError, type ContainerEvent, type OciError } from 'oci-supervisor'
 import { reasonOf, type Outcome } from './outcome.ts'
-import { countVerdicts, headline, printable, summaryLines, type View, type Write } from './view.ts'
+import {
+  countVerdicts,
+  headline,
+  inspectorLine,
+  printable,
+  summaryLines,
+  type View,
+  type Write,
+} from './view.ts'
 
 /** One line per lifecycle event. `names` are the containers' by id. */
 export function plainReport(names: ReadonlyMap<string, string>, write: Write): View {
@@ -9,6 +17,7 @@ export function plainReport(names: ReadonlyMap<string, string>, write: Write): V
   const line = (name: string, text: string) => write(`${name.padEnd(width)}  ${printable(text)}\n`)
   return {
     begin: (choice, stackPath) => write(`${headline(choice, stackPath)}\n`),
+    inspector: (url, stays) => write(`${inspectorLine(url, stays)}\n`),
     event: (event) => {
       const text = eventText(event)
       if (text !== undefined) line(names.get(event.containerId) ?? event.containerId, text)
@@ -49,11 +58,12 @@ function eventText(event: ContainerEvent): string | undefined {
   }
 }
 
-/** One object per line; `type` is demo, event, interrupted, outcome or summary. */
+/** One object per line; `type` is demo, inspector, event, interrupted, outcome or summary. */
 export function jsonReport(names: ReadonlyMap<string, string>, write: Write): View {
   const line = (value: object) => write(`${JSON.stringify(value)}\n`)
   return {
     begin: (choice, stack) => line({ type: 'demo', runtime: nameOf(choice), ...choice, stack }),
+    inspector: (url, stays) => line({ type: 'inspector', url, stays }),
     event: ({ type, containerId, cursor: { seq }, at, ...facts }) => {
       const container = names.get(containerId) ?? containerId
       line({ type: 'event', event: type, container, containerId, seq, at, ...withPlainError(facts) })

@@ -7,13 +7,24 @@ import { isOciError, type ExitStatus, type Runtime } from 'oci-supervisor'
 import type { Member } from './member.ts'
 import type { Outcome } from './outcome.ts'
 
+export interface Supervision {
+  readonly stop: AbortSignal
+  readonly stay: boolean
+}
+
 /**
  * Takes a container through its life and says what came of it. Never rejects, and leaves no container behind: what
- * fails is an outcome too. When `stop` is aborted the container is stopped with its grace.
+ * fails is an outcome too. When `stop` is aborted the container is stopped with its grace. With `stay` it is kept until
+ * then when it has ended, to be looked at.
  */
-export async function supervise(runtime: Runtime, member: Member, stop: AbortSignal): Promise<Outcome> {
+export async function supervise(
+  runtime: Runtime,
+  member: Member,
+  { stop, stay }: Supervision,
+): Promise<Outcome> {
   const outcome = await live(runtime, member, stop)
   try {
+    if (stay) await abortOf(stop)
     // Also after a failed create: until then the failed container keeps its id and its error.
     await runtime.deleteContainer(member.container)
   } catch (error) {
@@ -22,6 +33,13 @@ export async function supervise(runtime: Runtime, member: Member, stop: AbortSig
   }
   return outcome
 }
+
+/** A timer, since nothing else of ours keeps the process alive: an inspector does not. */
+async function abortOf(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await sleep(dayMs, undefined, { signal }).catch(() => undefined)
+}
+
+const dayMs = 86_400_000
 
 async function live(runtime: Runtime, member: Member, stop: AbortSignal): Promise<Outcome> {
   const { container, entry } = member

@@ -1,7 +1,7 @@
 /** The display for a terminal: a table of all containers, rewritten in place as they change. */
 import type { Member } from './member.ts'
 import type { Result } from './outcome.ts'
-import { headline, printable, summaryLines, type View } from './view.ts'
+import { headline, inspectorLine, printable, summaryLines, type View } from './view.ts'
 
 /** What is needed of a terminal; `process.stdout` is one. */
 export interface Terminal {
@@ -34,6 +34,7 @@ export function liveTable(members: readonly Member[], terminal: Terminal): View 
   }
   return {
     begin: (choice, stackPath) => keep(headline(choice, stackPath)),
+    inspector: (url, stays) => keep(inspectorLine(url, stays)),
     event: draw,
     interrupted: (by) => keep(`${by}: stopping all containers`),
     ended: (result) => {

@@ -5,6 +5,8 @@ import type { Result } from './outcome.ts'
 
 export interface View {
   begin(choice: RuntimeChoice, stackPath: string): void
+  /** The address of the inspector's page, and whether it stays when all have ended. */
+  inspector(url: string, stays: boolean): void
   /** Something happened to a container. Its `container` has the new state already. */
   event(event: ContainerEvent): void
   /** The demo was told to stop. */
@@ -21,6 +23,11 @@ export type Write = (text: string) => unknown
 export function headline(choice: RuntimeChoice, stackPath: string): string {
   if (choice.kind === 'real') return `${choice.name} (${choice.path}) runs ${stackPath}`
   return `simulated runtime, no real containers (${choice.why}): plays ${stackPath}`
+}
+
+/** Where to watch. */
+export function inspectorLine(url: string, stays: boolean): string {
+  return `inspector: ${url}${stays ? ' (Ctrl-C ends it)' : ''}`
 }
 
 /** Text from elsewhere (a runtime's words) without what a terminal would obey, and on one line. */

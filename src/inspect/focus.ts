@@ -154,7 +154,7 @@ export class Focus {
 
   async #sample(): Promise<void> {
     try {
-      const stats = await this.#actor.stats()
+      const stats = await this.#actor.side.stats()
       this.#noStats = undefined
       this.#send({ type: 'stats', ...statsFigures(stats, this.#nowMs()) })
     } catch (error) {

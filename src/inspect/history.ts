@@ -48,6 +48,10 @@ function detailOf(event: Exclude<ContainerEvent, { type: 'phase' }>, scrub: Scru
       return errorText(event.error, scrub)
     case 'stopStuck':
       return `${event.killAttempts} KILLs${event.processState === undefined ? '' : `, process ${event.processState}`}`
+    case 'execStarted':
+      return `pid ${event.pid}`
+    case 'execExited':
+      return execText(event)
     case 'started':
     case 'paused':
     case 'resumed':
@@ -68,6 +72,10 @@ function exitText({ exit, durable }: Extract<ContainerEvent, { type: 'exited' }>
     durable ? undefined : 'not on disk',
   ]
   return parts.filter((part) => part !== undefined).join(', ')
+}
+
+function execText({ exit }: Extract<ContainerEvent, { type: 'execExited' }>): string {
+  return exit.kind === 'code' ? `code ${exit.code}` : exit.why
 }
 
 function errorText({ code, message }: OciError, scrub: Scrub): string {

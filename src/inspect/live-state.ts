@@ -34,6 +34,7 @@ export function liveState(
     },
     attempts: context.attempts,
     underWay: context.waiting.map(({ verb }) => verb),
+    execs: container.execs.length,
     queued: context.deferred.map((command) => requestOf(command).verb),
   }
 }

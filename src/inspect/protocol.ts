@@ -130,6 +130,8 @@ export interface LiveState {
   readonly attempts: number
   /** Commands that were accepted and are under way, in the order of their arrival. */
   readonly underWay: readonly string[]
+  /** Commands that run in the container beside its own. */
+  readonly execs: number
   /** Commands that wait until the state permits them. */
   readonly queued: readonly string[]
 }

@@ -12,7 +12,7 @@ export interface WatchedActor {
   readonly snapshot: MachineSnapshot
   /** The one observer of its machine, or none. */
   observe(observer: MachineObserver | undefined): void
-  stats(): Promise<ContainerStats>
+  readonly side: { stats(): Promise<ContainerStats> }
 }
 
 export interface WatchedRuntime {

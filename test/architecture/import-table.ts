@@ -173,6 +173,8 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   // What embedders test their own code with; it knows nothing of how the library works.
   'model/': { imports: ['errors/', 'xstate', 'xstate/graph'], types: ['container.ts'] },
 
+  // Only whoever imports `oci-supervisor/metrics` needs prom-client.
+  'observe/metrics/': { imports: [...nouns, 'prom-client', 'node:perf_hooks'], types: ['observe/'] },
   'observe/': { imports: [...nouns, ...surroundings, 'pino', 'rxjs', node], types: ['machines/', 'actors/'] },
   // It looks and never acts: of the actors it has the types only, of the machines the words.
   'inspect/': {
@@ -204,6 +206,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     imports: [...nouns, 'impl/exec-port.ts', node],
     types: [...surroundings, 'bundle/oci-spec.ts', 'runtime.ts', 'actors/', 'impl/'],
   },
+  'metrics.ts': { imports: ['observe/metrics/'] },
   'testing.ts': { imports: [everything] },
   'index.ts': { imports: [everything, node, 'runtime.ts'] },
 }

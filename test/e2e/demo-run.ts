@@ -21,6 +21,7 @@ const lineShape = z.object({
   kind: z.string().optional(),
   why: z.string().optional(),
   by: z.string().optional(),
+  url: z.string().optional(),
   asExpected: z.array(z.string()).optional(),
   unexpected: z.array(z.string()).optional(),
   notJudged: z.array(z.string()).optional(),

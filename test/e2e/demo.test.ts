@@ -1,5 +1,7 @@
 import { expect, describe, it } from 'vitest'
 import { canLimitMemory } from '../../examples/orchestrator/host.ts'
+import { containerPhases } from '../../src/container.ts'
+import { Watcher } from '../inspect/inspected.ts'
 import { parseLine, runDemo, stackFile, type DemoLine } from './demo-run.ts'
 
 const runtimes = ['runc', 'crun', 'sim'] as const
@@ -10,6 +12,11 @@ const wordsForMissingCommand = {
   sim: /not in the simulated root filesystem/,
 } as const
 
+const short = `[[container]]
+name = "short"
+args = ["true"]
+expect = { exit = 0 }
+`
 const endless = `
 [[container]]
 name = "endless"
@@ -137,6 +144,39 @@ describe.each(runtimes)('on %s', (runtime) => {
     expect(exitCode).toBe(141)
   })
 })
+
+describe('the inspector', () => {
+  it('has an address that is printed, and with --stay shows what has ended until Ctrl-C', async () => {
+    const args = ['--runtime', 'sim', '--json', '--stay', '--stack', stackFile(short)]
+    let address = ''
+    const looks: Promise<void>[] = []
+    const { exitCode, lines, leftovers } = await runDemo(args, {
+      onLine: (line, child) => {
+        const { type, url, event } = parseLine(line)
+        if (type === 'inspector') address = url ?? ''
+        if (event === 'exited') looks.push(seeStopped(address).then(() => void child.kill('SIGINT')))
+      },
+    })
+    await Promise.all(looks)
+    expect(looks).toHaveLength(1)
+    expect(eventsOf('short', lines).at(-1)).toBe('deleted')
+    expect(leftovers).toEqual([])
+    expect(exitCode).toBe(130)
+  })
+})
+
+/** Resolves when the overview of a new watcher has a container, and it is stopped. */
+async function seeStopped(address: string): Promise<void> {
+  const url = new URL(address)
+  url.protocol = 'ws:'
+  url.pathname = '/watch'
+  const watcher = new Watcher(url.href)
+  const stopped = containerPhases.indexOf('stopped')
+  await watcher.frame(
+    ({ type, rows }) => type === 'rows' && new RegExp(`\\[0,${stopped},`).test(JSON.stringify(rows)),
+  )
+  await watcher.close()
+}
 
 describe('without a terminal', () => {
   it('lines are plain, the first says what runs the containers, the last what came of them', async () => {

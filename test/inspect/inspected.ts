@@ -10,7 +10,7 @@ import type { Assets } from '../../src/inspect/assets.ts'
 import { Runtime } from '../../src/runtime.ts'
 import { systemClock, type Clock } from '../../src/surroundings/clock.ts'
 import { timestampFromDate } from '../../src/timestamp.ts'
-import { memoryStateDirectory } from '../../src/store/state-directory.ts'
+import { memoryStateDirectory } from '../../src/store/memory-state-directory.ts'
 
 let assets: Promise<Assets> | undefined
 

@@ -108,6 +108,7 @@ function Now({
           </Fact>
         )}
         <Fact name="under way">{state.underWay.join(', ') || '–'}</Fact>
+        {state.execs > 0 && <Fact name="execs">{state.execs}</Fact>}
         <Fact name="waiting">{state.queued.join(', ') || '–'}</Fact>
       </dl>
     </section>
