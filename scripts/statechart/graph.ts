@@ -121,7 +121,7 @@ function pathTo(node: AnyStateNode): AnyStateNode[] {
 }
 
 /** Names a transition by what stands in its definition; several that differ by their guard only share a name. */
-export function transitionKey(transition: {
+function transitionKey(transition: {
   readonly eventType: string
   readonly source: { readonly id: string }
   readonly target?: readonly { readonly id: string }[] | undefined

@@ -64,6 +64,6 @@ function noteOf({ phase, waitingFor = '' }: Container, { exit, error }: Containe
 
 function exitText(exit: NonNullable<ContainerContext['exit']>): string {
   const { code, signal, unknown } = exitWords(exit)
-  if (code === undefined) return `unknown (${unknown ?? ''})`
-  return signal === undefined ? `${code}` : `${code} ${signal}`
+  if (code === undefined) return `exit unknown: ${unknown ?? ''}`
+  return signal === undefined ? `exit ${code}` : `exit ${code}, ${signal}`
 }

@@ -25,6 +25,8 @@ export function runProgram(code: string, { wrapper, env = {} }: ProgramOptions =
   const application = makeTempRoot()
   mkdirSync(join(application, 'node_modules'))
   symlinkSync(project, join(application, 'node_modules/oci-supervisor'))
+  // An optional peer: the application's own.
+  symlinkSync(join(project, 'node_modules/prom-client'), join(application, 'node_modules/prom-client'))
   const file = join(application, 'program.mjs')
   writeFileSync(file, code)
   const [command, argv] = wrapper === undefined ? ['node', [file]] : [wrapper, ['node', file]]

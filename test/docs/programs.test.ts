@@ -49,6 +49,17 @@ describe('docs/testing.md', () => {
   })
 })
 
+describe('docs/inspector.md', () => {
+  const programs = javascriptOf(readDocument('docs/inspector.md'))
+
+  it.each(programs.map((program, index) => ({ number: index + 1, program })))(
+    'has a program $number that opens, measures and ends',
+    async ({ program }) => {
+      expect(await runProgram(onRunningContainer(program))).toMatchObject({ exitCode: 0, stderr: '' })
+    },
+  )
+})
+
 /** What the README says of its examples: `runtime` is open, and `web` is a running container. */
 function onRunningContainer(fragment: string): string {
   return `

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import WebSocket, { WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { Client, waitingBytesMax } from '../../src/inspect/client.ts'
 
 let server: WebSocketServer
@@ -18,9 +18,9 @@ async function connected(): Promise<{ client: Client; socket: WebSocket; far: We
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it listens on TCP
   const { port } = server.address() as AddressInfo
   const far = new WebSocket(`ws://127.0.0.1:${port}`)
-  const arrival = once(server, 'connection')
+  const arrival = new Promise<WebSocket>((resolve) => server.once('connection', resolve))
   await once(far, 'open')
-  const [socket] = (await arrival) as [WebSocket]
+  const socket = await arrival
   return { client: new Client(socket), socket, far }
 }
 

@@ -1,6 +1,7 @@
 /** A runtime of simulated containers with an inspector on it, and clients that are no browsers. */
+import { once } from 'node:events'
 import { connect } from 'node:net'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { buildAssets } from '../../scripts/build-inspector.ts'
 import { Container, type ContainerOptions } from '../../src/container.ts'
 import { defineConfig } from '../../src/config/index.ts'
@@ -25,7 +26,7 @@ export interface Inspected extends AsyncDisposable {
   readonly sim: SimulatedRuntime
   readonly inspector: Inspector
   /** Created and started. */
-  run(options: Partial<ContainerOptions> & { readonly id: string }): Promise<Container>
+  readonly run: (options: Partial<ContainerOptions> & { readonly id: string }) => Promise<Container>
   /** The same supervisor's successor, at the same address: other containers, another epoch. */
   reopenInspector(): Promise<void>
 }
@@ -180,9 +181,10 @@ export async function rawStatus(
   lines: readonly string[],
 ): Promise<number> {
   const socket = connect(target)
-  socket.write(`${[...lines, 'Connection: close', '', ''].join('\r\n')}`)
+  socket.write([...lines, 'Connection: close', '', ''].join('\r\n'))
   const chunks: Buffer[] = []
-  for await (const chunk of socket) chunks.push(chunk as Buffer)
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(socket, 'close')
   const [, status] = /^HTTP\/1\.1 (\d{3}) /.exec(Buffer.concat(chunks).toString()) ?? []
   return Number(status)
 }

@@ -38,7 +38,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await page.close()
   await inspected[Symbol.asyncDispose]()
-  expect(complaints).toEqual([])
+  if (complaints.length > 0) throw new Error(`the page gave cause for complaint:\n${complaints.join('\n')}`)
 })
 
 function watchFor(watched: Page): void {
@@ -89,7 +89,7 @@ describe('the overview', () => {
     expect(await count('running')).toBe('3')
     const hog = page.locator('.list-body li', { hasText: 'hog' })
     expect(await hog.textContent()).toContain('out of memory')
-    expect(await hog.textContent()).toContain('137 KILL')
+    expect(await hog.textContent()).toContain('exit 137, KILL')
   })
 
   it('is filtered by words, labels, state and trouble, and every filter can be linked to', async () => {
@@ -207,6 +207,10 @@ describe('one container', () => {
     await page.getByText('ended by the kernel for lack of memory').waitFor()
     await runtime.deleteContainer(web)
     await page.getByText('The container was deleted. This is how it was.').waitFor()
+    expect(await page.locator('.log .stderr').allTextContents()).toEqual([
+      expect.stringContaining('before'),
+      expect.stringContaining('<b>after</b>'),
+    ])
   })
 
   it('shows names and withholds values', async () => {
@@ -232,6 +236,7 @@ describe('one container', () => {
   it('that is not there is said not to be', async () => {
     await open('#/c/nobody')
     await page.getByText('There is no container of this id.').waitFor()
+    expect(await page.locator('main').count()).toBe(0)
   })
 })
 
@@ -273,6 +278,19 @@ describe('a connection that breaks', () => {
   })
 })
 
+/** `open`, or the way in which it was refused. */
+function attempt(other: Page, url: string): Promise<string> {
+  return other.evaluate(
+    (address) =>
+      new Promise<string>((resolve) => {
+        const socket = new WebSocket(address)
+        socket.addEventListener('open', () => resolve('open'))
+        socket.addEventListener('error', () => resolve('refused'))
+      }),
+    url,
+  )
+}
+
 describe('a page of somebody else', () => {
   let server: Server
   let origin: string
@@ -301,19 +319,6 @@ describe('a page of somebody else', () => {
     origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   })
   afterAll(() => new Promise((resolve) => server.close(resolve)))
-
-  /** `open`, or the way in which it was refused. */
-  function attempt(other: Page, url: string): Promise<string> {
-    return other.evaluate(
-      (address) =>
-        new Promise<string>((resolve) => {
-          const socket = new WebSocket(address)
-          socket.addEventListener('open', () => resolve('open'))
-          socket.addEventListener('error', () => resolve('refused'))
-        }),
-      url,
-    )
-  }
 
   it('is not let in although it knows the token', async () => {
     const other = await browser.newPage()
@@ -354,6 +359,7 @@ describe('a page of somebody else', () => {
       'seen.some(({ type, event }) => type === "@xstate.event" && event.type === "container.pause")',
     )
     await other.waitForFunction('seen.some(({ snapshot }) => snapshot?.value?.live?.life === "paused")')
+    expect(listing.inspector.attached).toBe(1)
     await other.close()
   })
 })

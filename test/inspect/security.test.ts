@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { watchersMax } from '../../src/inspect/server.ts'
 import { openInspected, rawStatus, streamUrl, Watcher, type Inspected } from './inspected.ts'
 
@@ -132,7 +132,7 @@ describe('an upgrade', () => {
   it('of a page that the embedder lists is accepted', async () => {
     await using listing = await openInspected({ origins: ['http://tools.example'] })
     const watcher = new Watcher(streamUrl(listing), { origin: 'http://tools.example' })
-    await watcher.frame(({ type }) => type === 'hello')
+    expect(await watcher.frame(({ type }) => type === 'hello')).toMatchObject({ version: 1 })
     await watcher.close()
   })
 

@@ -1,11 +1,12 @@
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defineConfig } from '../../src/config/index.ts'
-import { Container } from '../../src/container.ts'
+import { Container, type ContainerPhase } from '../../src/container.ts'
 import { SimulatedClock } from '../../src/impl/sim/simulated-clock.ts'
 import { SimulatedRuntime } from '../../src/impl/sim/simulated-runtime.ts'
 import { collectMetrics } from '../../src/metrics.ts'
-import { isEscalation, OperationTimes } from '../../src/observe/metrics/operations.ts'
+import type { PhaseEvent } from '../../src/observe/events.ts'
+import { OperationTimes } from '../../src/observe/metrics/operations.ts'
 import { Runtime } from '../../src/runtime.ts'
 import { memoryStateDirectory } from '../../src/store/memory-state-directory.ts'
 
@@ -102,8 +103,7 @@ describe('the metrics of a runtime', () => {
     }
     const first = await events.next()
     expect(first.value).toMatchObject({ type: 'dropped' })
-    const { count } = first.value as { count: number }
-    expect(await sample('events_dropped_total')).toBe(count)
+    expect(first.value).toHaveProperty('count', await sample('events_dropped_total'))
     await events.return?.()
   })
 
@@ -123,11 +123,11 @@ describe('the metrics of a runtime', () => {
   })
 })
 
-describe('the time of an operation', () => {
-  const phase = (from: string, to: string, inPhaseMs = 1) =>
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- phases by name
-    ({ type: 'phase', from, to, inPhaseMs }) as Parameters<typeof isEscalation>[0]
+function phase(from: ContainerPhase, to: ContainerPhase, inPhaseMs = 1): PhaseEvent {
+  return { type: 'phase', from, to, inPhaseMs }
+}
 
+describe('the time of an operation', () => {
   it('that something else overtook is told apart', () => {
     const times = new OperationTimes()
     expect(times.ended('c', phase('pausing', 'exiting'))?.outcome).toBe('overtaken')

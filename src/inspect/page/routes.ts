@@ -15,7 +15,7 @@ export type Route =
 
 export const noFilter: Filter = { text: '', phase: '', handler: '', special: '' }
 
-export function routeOf(hash: string): Route {
+function routeOf(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2)
   const [head, id] = path.split('/')
   if (head === 'c' && id !== undefined && id !== '') return { view: 'container', id: decodeURIComponent(id) }

@@ -200,14 +200,17 @@ function loopLag(make: Make): () => void {
   const delays = monitorEventLoopDelay({ resolution: lagResolutionMs })
   delays.enable()
   make.gauge('event_loop_lag_seconds', 'Delay of the event loop since the last scrape', ['of'], (gauge) => {
-    // The histogram counts from one tick of its timer to the next.
-    const lag = (nanos: number): number => Math.max(0, nanos / 1e9 - lagResolutionMs / 1000)
-    gauge.set({ of: 'max' }, lag(delays.max))
-    gauge.set({ of: 'p99' }, lag(delays.percentile(99)))
-    gauge.set({ of: 'p50' }, lag(delays.percentile(50)))
+    gauge.set({ of: 'max' }, lagSeconds(delays.max))
+    gauge.set({ of: 'p99' }, lagSeconds(delays.percentile(99)))
+    gauge.set({ of: 'p50' }, lagSeconds(delays.percentile(50)))
     delays.reset()
   })
   return () => {
     delays.disable()
   }
+}
+
+/** The histogram counts from one tick of its timer to the next. */
+function lagSeconds(nanos: number): number {
+  return Math.max(0, nanos / 1e9 - lagResolutionMs / 1000)
 }
