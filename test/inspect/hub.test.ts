@@ -1,7 +1,7 @@
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { containerPhases } from '../../src/container.ts'
 import type { RowFacts, RowState } from '../../src/inspect/protocol.ts'
 import {
@@ -70,10 +70,14 @@ async function pictureBecomes(watcher: Watcher, picture: Readonly<Record<string,
 describe('the overview', () => {
   it('is attached to nothing while nobody watches', async () => {
     expect(inspected.inspector.attached).toBe(0)
-    await inspected.run({ id: 'web' })
+    const web = await inspected.run({ id: 'web' })
+    const actor = inspected.runtime.parts.registry.find(web)
+    if (actor === undefined) throw new Error('it has no actor')
+    const observe = vi.spyOn(actor, 'observe')
     const watcher = new Watcher(streamUrl(inspected))
     await pictureBecomes(watcher, { web: 'running' })
     expect(inspected.inspector.attached).toBe(1)
+    expect(observe).not.toHaveBeenCalled()
     const focused = new Watcher(streamUrl(inspected, '/watch', { id: 'web' }))
     const other = new Watcher(streamUrl(inspected, '/watch', { id: 'web' }))
     const stock = new Watcher(streamUrl(inspected, '/stately'))
@@ -82,6 +86,7 @@ describe('the overview', () => {
     expect(inspected.inspector.attached).toBe(2)
     await Promise.all([watcher, focused, other, stock].map((one) => one.close()))
     await becomesTrue(() => inspected.inspector.attached === 0)
+    expect(observe.mock.calls).toEqual([[expect.any(Function)], [undefined]])
   })
 
   it('shows what was there, what comes, what changes and what goes', async () => {
