@@ -2,8 +2,6 @@
  * One watcher's connection. It is written to only; what it sends is thrown away unread. Its memory is bounded: who does
  * not read fast enough is dropped, and gets a full picture when it comes again.
  */
-import type { WebSocket } from 'ws'
-
 /** Bytes that may wait for one client. */
 export const waitingBytesMax = 4 * 1024 * 1024
 /** Messages of a client that are ignored before it is sent away. */
@@ -11,13 +9,23 @@ const messagesIgnoredMax = 100
 const policyViolation = 1008
 const pingEveryMs = 15_000
 
+/** What is used of a WebSocket of `ws`, whose types are no dependency of this package's types. */
+export interface ClientSocket {
+  readonly bufferedAmount: number
+  send(text: string, sent?: () => void): void
+  ping(): void
+  close(code: number, reason: string): void
+  terminate(): void
+  on(event: 'pong' | 'message' | 'error' | 'close', listener: () => void): unknown
+}
+
 export class Client {
-  readonly #socket: WebSocket
+  readonly #socket: ClientSocket
   readonly #ended = new AbortController()
   #messages = 0
   #answered = true
 
-  constructor(socket: WebSocket) {
+  constructor(socket: ClientSocket) {
     this.#socket = socket
     const ping = setInterval(() => {
       if (!this.#answered) this.drop()

@@ -12,6 +12,7 @@ const installed = join(app, 'node_modules', 'oci-supervisor')
 const manifest = z
   .object({
     dependencies: z.record(z.string(), z.string()),
+    peerDependencies: z.record(z.string(), z.string()),
     exports: z.record(z.string(), z.unknown()),
     scripts: z.record(z.string(), z.string()),
   })
@@ -24,13 +25,14 @@ function run(program: string, ...argv: string[]): string {
   return stdout
 }
 
-/** Builds the package into an application that has installed it with its dependencies, and no others. */
+/** Builds the package into an application that has installed it with its dependencies and peers, and no others. */
 beforeAll(() => {
   mkdirSync(installed, { recursive: true })
   cpSync(join(project, 'package.json'), join(installed, 'package.json'))
   run('tsc', '-p', join(project, 'tsconfig.build.json'), '--outDir', join(installed, 'dist'))
   // `@types/node` is the application's own: it has to be there for any program on Node.
-  for (const name of [...Object.keys(manifest.dependencies), '@types/node']) {
+  const { dependencies, peerDependencies } = manifest
+  for (const name of [...Object.keys({ ...dependencies, ...peerDependencies }), '@types/node']) {
     mkdirSync(dirname(join(app, 'node_modules', name)), { recursive: true })
     symlinkSync(join(project, 'node_modules', name), join(app, 'node_modules', name))
   }
