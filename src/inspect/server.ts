@@ -46,7 +46,14 @@ export function createInspectorServer(options: ServerOptions): { server: Server;
     connectionsCheckingInterval: 1000,
   })
   server.maxConnections = connectionsMax
-  const budget = new RequestBudget()
+  const own = new RequestBudget()
+  // Apart: whoever is not let in must not use up the requests of those who are.
+  const strangers = new RequestBudget()
+  const refusal = (request: IncomingMessage, url: URL): number | undefined => {
+    const refused = refusalOf(request, url, options.gate)
+    const budget = refused === undefined ? own : strangers
+    return budget.take() ? refused : 429
+  }
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: messageMaxBytes,
@@ -55,7 +62,7 @@ export function createInspectorServer(options: ServerOptions): { server: Server;
   server.on('connection', (socket: Socket) => socket.unref())
   server.on('request', (request, response) => {
     const url = urlOf(request)
-    const refused = budget.take() ? refusalOf(request, url, options.gate) : 429
+    const refused = refusal(request, url)
     answer(request, response, url, refused, options).catch((error: unknown) => {
       options.logger.warn({ err: error }, 'a request of the inspector could not be answered')
       response.destroy()
@@ -64,7 +71,7 @@ export function createInspectorServer(options: ServerOptions): { server: Server;
   server.on('upgrade', (request, socket, head) => {
     socket.on('error', () => undefined)
     const url = urlOf(request)
-    const refused = budget.take() ? refusalOf(request, url, options.gate) : 429
+    const refused = refusal(request, url)
     if (refused !== undefined) refuse(socket, refused)
     else if (!options.isWatchable(url)) refuse(socket, 404)
     else if (sockets.clients.size >= watchersMax) refuse(socket, 503)

@@ -107,6 +107,12 @@ describe('a request', () => {
     expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(10)
   })
 
+  it('of somebody who may come in is answered while others try again and again to', async () => {
+    const statuses = await Promise.all(Array.from({ length: 80 }, () => get('/')))
+    expect(new Set(statuses)).toEqual(new Set([401, 429]))
+    expect(await get(`/?token=${token}`)).toBe(200)
+  })
+
   it('is answered with a policy that allows the page itself and nothing else', async () => {
     const { headers } = await fetch(inspected.inspector.url)
     const policy = headers.get('content-security-policy') ?? ''
