@@ -4,7 +4,7 @@ import { OciError } from '../../errors/index.ts'
 import type { Clock } from '../../surroundings/clock.ts'
 import { execDrainDefaultMs, type ExecRequest, type ExecSession } from '../exec-port.ts'
 import { checkTerminalSize, followSizes } from '../attach-client/terminal-sizes.ts'
-import { checkExecCommand, checkExecSyncLimits } from '../requests/exec-command.ts'
+import { checkExecRequest } from '../requests/exec-command.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import type { ExecAdmission } from './exec-admission.ts'
 import { endExec, within } from './exec-end.ts'
@@ -19,10 +19,8 @@ export async function startExec(
   request: ExecRequest,
   admit: () => ExecAdmission,
 ): Promise<ExecSession> {
-  const { argv, tty = false, size, resize$, drainMs } = request
-  checkExecCommand(request)
-  checkExecSyncLimits({ argv, drainMs })
-  if (tty && size !== undefined) checkTerminalSize(size, 'size')
+  const { tty = false, size, resize$ } = request
+  checkExecRequest(request)
   const look = supervision.existing(container)
   const admission = admit()
   const sizes = sizesOf(supervision, container, tty ? resize$ : undefined, size)

@@ -134,6 +134,19 @@ describe('the output of a container', () => {
     expect(out()).toBe('a\nb\n')
   })
 
+  it('has no end while the monitor says nothing', async () => {
+    const { sim, client, begin, clock } = await stage()
+    const { session } = await client()
+    await begin()
+    sim.killProcessSilently('c')
+    let isOver = false
+    void session.ended.then(() => (isOver = true))
+    await clock.advance(60_000)
+    expect(isOver).toBe(false)
+    sim.unmuteMonitor('c')
+    expect(await session.ended).toEqual(ended('exited'))
+  })
+
   it('is lost with the monitor', async () => {
     const { sim, client, begin, clock } = await stage(['sh', '-c', 'sleep 1; echo a; sleep 1'])
     const { session, out } = await client()

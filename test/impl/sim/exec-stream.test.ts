@@ -140,10 +140,11 @@ describe('signals to a command', () => {
     [SIGCHLD, 0],
   ])('%i makes it exit with %i, as one without handlers', async (signal, code) => {
     const { start, clock } = await stage()
-    const session = await start(['sleep', '5'])
+    const session = await start(['sleep', '5'], { stdin: true })
     expect(await session.kill(signal)).toBe(true)
     await clock.advance(5000)
     expect(await session.exited).toEqual({ kind: 'code', code })
+    expect(session.stdin?.destroyed).toBe(true)
     expect(await session.kill(SIGKILL)).toBe(false)
   })
 
@@ -210,8 +211,6 @@ describe('the terminal of a command', () => {
     await clock.advance(10)
     resize$.next({ width: 0.5, height: 30 })
     await session.resize({ width: 80, height: 20 })
-    await clock.advance(10)
-    resize$.error(new Error('the client is gone'))
     await clock.advance(100)
     expect(stdout.text).toBe('100x40 90x30 80x20 80x20 ')
     expect(await session.exited).toMatchObject({ code: 0 })

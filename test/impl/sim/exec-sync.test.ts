@@ -171,6 +171,11 @@ describe('a command that is waited for', () => {
     const { stdout, stderr, truncated } = await exec(['probe'], { outputMaxBytes: 5 })
     expect([String(stdout), String(stderr), truncated]).toEqual(['xxxxx', '12345', true])
     expect(await exec(['probe'], { outputMaxBytes: 65_536 * 100 })).toMatchObject({ truncated: false })
+    sim.command('c', 'complain', { output: [{ stderr: '12345' }] })
+    expect(await exec(['complain'], { outputMaxBytes: 4 })).toMatchObject({
+      stderr: Buffer.from('1234'),
+      truncated: true,
+    })
   })
 
   it('is not drained when it leaves something behind that has its output open', async () => {
@@ -248,6 +253,26 @@ describe('a command in a frozen container', () => {
     await clock.advance(1100)
     expect(await Promise.all(results)).toMatchObject([{ exitCode: 0 }, { stdout: Buffer.from('awake') }])
     expect(clock.now()).toBe(62_000)
+  })
+
+  it('does nothing twice when it is thawed', async () => {
+    const { begin, sim, clock } = await stage()
+    sim.command('c', 'probe', { output: [{ afterMs: 10, stdout: 'once' }], runsForMs: 30 })
+    const result = begin(['probe'])
+    await clock.advance(20)
+    sim.freezeFromOutside('c')
+    sim.thawFromOutside('c')
+    await clock.advance(10)
+    expect(String((await result).stdout)).toBe('once')
+  })
+
+  it('ends with it', async () => {
+    const { begin, sim, clock } = await stage()
+    const result = begin(['sleep', '10'])
+    await clock.settle()
+    sim.freezeFromOutside('c')
+    sim.exitNow('c', 0)
+    expect(await result).toMatchObject({ exitCode: 137 })
   })
 
   it('does not begin before the thaw, and has the time limit that it was given', async () => {

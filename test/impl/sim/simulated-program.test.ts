@@ -12,6 +12,9 @@ const exitingCommands: [args: string[], afterMs: number, code: number][] = [
   [['/bin/bash', '-c', 'echo hello; sleep 1; sleep 2; exit 42; sleep 9'], 3000, 42],
   [['busybox', 'sh', '-c', "trap 'exit 7' TERM\nsleep 30"], 30_000, 0],
   [['sh', '-c', 'sleep 40d'], 40 * 86_400_000, 0],
+  [['echo', 'hello'], 0, 0],
+  [['cat'], 0, 0],
+  [['cat', '/etc/hostname'], 0, 1],
 ]
 
 describe("what the spec's arguments come to", () => {
@@ -92,6 +95,44 @@ describe('scripted programs', () => {
       ['a', 1],
       ['b', 2],
       ['c', 3],
+    ])
+  })
+
+  it('say themselves how long they run if they say how, or the other way round', async () => {
+    const { clock, exits, run, sim } = simulation()
+    sim.program('function', { run: (_, io) => io.sleep(3000) })
+    sim.program('time', { runsForMs: 4000, exitCode: 1 })
+    await run(containerOf('function', ['sh', '-c', 'sleep 1; exit 7']))
+    await run(containerOf('time', ['cat']))
+    await clock.advance(2999)
+    expect(exits).toEqual([])
+    await clock.advance(1001)
+    expect(exits.map(({ id, code }) => [id, code])).toEqual([
+      ['function', 0],
+      ['time', 1],
+    ])
+  })
+
+  it('are functions that have the arguments and the surroundings of their container', async () => {
+    const { clock, sim, run } = simulation()
+    const container = containerOf('c', ['server', '--port', '80'])
+    const { spec } = container
+    if (spec?.process !== undefined) {
+      Object.assign(spec.process, { env: ['A=1=2', 'B='], cwd: '/srv', user: { uid: 5, gid: 6 } })
+      container.setSpec(spec)
+    }
+    sim.program('c', {
+      run: (argv, { env, cwd, user, stdout, terminalSize }) =>
+        void stdout.write(JSON.stringify([argv, env, cwd, user, terminalSize ?? null])),
+    })
+    await run(container)
+    await clock.advance(0)
+    expect(JSON.parse(sim.logs('c').join(''))).toEqual([
+      ['server', '--port', '80'],
+      { A: '1=2', B: '' },
+      '/srv',
+      { uid: 5, gid: 6 },
+      null,
     ])
   })
 

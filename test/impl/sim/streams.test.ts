@@ -93,6 +93,22 @@ describe('a port of a container', () => {
     expect(heard).toEqual([{ text: 'last words', isOver: true }])
   })
 
+  it('hears that also when it is thawed only after the client has left', async () => {
+    const { sim, forward, begin, clock } = await stage()
+    const heard: { text: string; isOver: boolean }[] = []
+    sim.listen('c', 80, (connection) => void heard.push(readInto(connection)))
+    await begin()
+    sim.freezeFromOutside('c')
+    const { client, theirs, answer } = forward(80)
+    client.end('last words')
+    await clock.settle()
+    theirs.destroy()
+    expect(await answer).toBe('over')
+    sim.thawFromOutside('c')
+    await clock.settle()
+    expect(heard).toEqual([{ text: 'last words', isOver: true }])
+  })
+
   it('may break the connection, in the middle of it or at once', async () => {
     const { sim, forward, begin, clock } = await stage()
     sim.listen('c', 80, (connection) => {
