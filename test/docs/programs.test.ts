@@ -41,12 +41,16 @@ describe('README.md', () => {
 })
 
 describe('docs/testing.md', () => {
-  it('begins with a complete program that prints what its comments say', async () => {
-    const [program = ''] = javascriptOf(section(readDocument('docs/testing.md'), 'The first test'))
-    const { exitCode, stdout } = await runProgram(program)
-    expect(exitCode).toBe(0)
-    expect(stdout).toBe(promisedOutput(program).replace(/: .*/, ''))
-  })
+  it.each(['The first test', 'A test of a probe'])(
+    'has a complete program that prints what its comments say: %s',
+    async (heading) => {
+      const [program = ''] = javascriptOf(section(readDocument('docs/testing.md'), heading))
+      const { exitCode, stdout, stderr } = await runProgram(program)
+      expect(stderr).toBe('')
+      expect(exitCode).toBe(0)
+      expect(stdout).toBe(promisedOutput(program).replace(/: .*/, ''))
+    },
+  )
 })
 
 describe('docs/inspector.md', () => {
