@@ -51,6 +51,10 @@ function given<T extends Readable | Writable>(stream: T | undefined): T {
   return stream
 }
 
+async function lengthOf(output: Readable | undefined): Promise<number | undefined> {
+  return output === undefined ? undefined : (await buffer(output)).length
+}
+
 describe('the streams of a command', () => {
   it('carry ten mebibytes each way, and what ends stdin ends its input', async () => {
     const { pipes, shim, closed, streams, directory } = await exec('cat; echo over >&2', { stdin: true })
@@ -102,6 +106,26 @@ describe('the streams of a command', () => {
     streams.discard()
     expect(await shim.exited).toBe(5)
     expect(closed.count).toBe(1)
+  })
+
+  // The shim opens both outputs as soon as it has any of the streams.
+  it.each([
+    { stdin: false, stdout: true, stderr: false },
+    { stdin: false, stdout: false, stderr: true },
+    { stdin: true, stdout: false, stderr: false },
+  ])('that nobody wants are there for the shim, and hold up nobody: %j', async (wanted) => {
+    const flood = 'head -c 1000000 /dev/zero'
+    const { pipes, shim, streams } = await exec(`${flood}; ${flood} >&2; exit 3`, wanted)
+    expect([streams.paths.stdout, streams.paths.stderr]).not.toContain('')
+    expect([pipes.stdin, pipes.stdout, pipes.stderr].map((stream) => stream !== undefined)).toEqual(
+      Object.values(wanted),
+    )
+    const lengths = Promise.all([lengthOf(pipes.stdout), lengthOf(pipes.stderr)])
+    expect(await shim.exited).toBe(3)
+    await streams.exited(2000)
+    expect(await lengths).toEqual(
+      [wanted.stdout, wanted.stderr].map((isWanted) => (isWanted ? 1_000_000 : undefined)),
+    )
   })
 
   it('of a terminal are one output', async () => {
