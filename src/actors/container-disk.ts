@@ -144,14 +144,13 @@ export class ContainerDisk {
     this.#prepared = false
     this.#early = undefined
     await this.#recorder.drop()
-    // Without a place it never ran, and an exit of that id is another's.
     const discard = async (): Promise<void> => {
+      // Without a place it never ran, and an exit of that id is another's.
       if (this.#hadPlace) await exits.discard(container.id)
     }
-    // As long as what is on disk may say that it lives, the evidence of its exit stays.
+    // As long as a restart may find a state that says that it lives, the evidence of its exit stays.
     if (!this.#isOutdated) await discard()
-    await this.#inLane(() => directory.forget(container))
-    if (this.#isOutdated) await discard()
+    await this.#inLane(() => directory.forget(container, discard))
   }
 
   /** The container was to be forgotten, and could not be: it needs its state again. */

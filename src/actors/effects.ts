@@ -5,7 +5,7 @@
 import { fromPromise } from 'xstate'
 import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type { Container, ExitStatus, Timestamp } from '../container.ts'
-import { OciError } from '../errors/index.ts'
+import { inContext, OciError } from '../errors/index.ts'
 import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
@@ -97,12 +97,20 @@ export function bindEffects(find: (id: string) => EffectScope): ContainerMachine
         const { impl, container, isUntouched } = scope
         // A runtime does not delete what lives, and what a clean-up has left behind may.
         if (!isUntouched)
-          await (uncleaned ? impl.cleanUp(container, { signal }) : impl.delete(container, { signal }))
+          await (uncleaned ? cleanUpToDelete(scope, signal) : impl.delete(container, { signal }))
         throwIfLeft(signal, scope.container.id)
         await scope.forget()
       }),
     },
   })
+}
+
+async function cleanUpToDelete({ impl, container }: EffectScope, signal: AbortSignal): Promise<void> {
+  try {
+    await impl.cleanUp(container, { signal })
+  } catch (error) {
+    throw inContext(error, { operation: 'deleteContainer' })
+  }
 }
 
 async function create(

@@ -31,12 +31,11 @@ export function memoryStateDirectory(): StateDirectory {
       records.set(id, record)
       return Promise.resolve()
     },
-    forget: (container) => {
-      if (!refused.has(container)) {
-        options.delete(container.id)
-        records.delete(container.id)
-      }
-      return Promise.resolve()
+    forget: async (container, onUnlisted) => {
+      if (refused.has(container)) return
+      options.delete(container.id)
+      records.delete(container.id)
+      await onUnlisted()
     },
     survivors: {
       list: () => Promise.resolve([...options.keys()].map((id) => ({ name: id, id }))),

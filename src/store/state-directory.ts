@@ -31,8 +31,11 @@ export interface StateDirectory {
   prepare(container: Container, record: StateRecord): Promise<void>
   /** Resolves when the record is durable. Rejects ERR_IO, the old record then still stands. */
   write(container: Container, record: StateRecord): Promise<void>
-  /** Removes the container from index and disk. Its `dir` and its log are the embedder's and stay. */
-  forget(container: Container): Promise<void>
+  /**
+   * Removes the container from index and disk. Its `dir` and its log are the embedder's and stay. `onUnlisted` is awaited
+   * as soon as no restart finds the container any more, also when the rest is then refused; what it rejects with, this does.
+   */
+  forget(container: Container, onUnlisted: () => Promise<void>): Promise<void>
   /** What an earlier supervisor left. Left out by directories that keep nothing. */
   readonly survivors?: Survivors
 }
@@ -114,10 +117,11 @@ class DiskStateDirectory implements StateDirectory {
     return writeStateFile(container.statePath, record, { sync: this.#sync })
   }
 
-  async forget(container: Container): Promise<void> {
+  async forget(container: Container, onUnlisted: () => Promise<void>): Promise<void> {
     if (this.#refused.has(container)) return
     // The index goes first: an entry without a state would be a torn one, a state without an entry is nobody's.
     await remove(this.#entryOf(container.id))
+    await onUnlisted()
     // Synced, or a crash of the host brings back a container that its owner was told is gone.
     if (this.#sync) await synced(this.#index)
     await remove(container.statePath)

@@ -185,6 +185,8 @@ describe.each(runtimeNames)('reopening a log on %s', (runtime) => {
   it('works while the container is being stopped', async () => {
     const stage = await run(runtime, `trap 'echo stopping' TERM; ${obedient}`)
     const { host, streams, container, created } = stage
+    // It obeys, so its trap is set.
+    await print(stage, 'old')
     await host.impl.signal(container, created.init, 15, effect)
     await until('it has begun to stop', () => readFileSync(container.logPath, 'utf8').includes('stopping'))
     rotate(container, '1')
@@ -234,6 +236,7 @@ describe.each(runtimeNames)('reopening a log on %s', (runtime) => {
     expect(await aborted).toMatchObject({ code: 'ERR_ABORTED' })
     expect(await errorOf(streams.reopenLog(container, effect))).toMatchObject({ code: 'ERR_TIMEOUT' })
     killProcess(monitor, CONT)
+    await until('the monitor has done as it was asked', () => existsSync(container.logPath))
     await print(stage, 'new')
     expect((await linesOf([container.logPath])).lines).toEqual(['new'])
   })

@@ -32,10 +32,11 @@ export class SlowDisk implements StateDirectory {
     })
   }
 
-  async forget(container: Container): Promise<void> {
+  async forget(container: Container, onUnlisted: () => Promise<void>): Promise<void> {
     await this.forgetGate()
     this.forgotten.push(container.id)
     this.written.delete(container.id)
+    await onUnlisted()
     await this.#counted(() => nextTurn())
   }
 

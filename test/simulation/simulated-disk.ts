@@ -40,7 +40,7 @@ export class SimulatedDisk {
     return {
       prepare: (container, record) => operate(() => memory.prepare(container, record)),
       write: (container, record) => operate(() => memory.write(container, record)),
-      forget: (container) => operate(() => memory.forget(container)),
+      forget: (container, onUnlisted) => operate(() => memory.forget(container, onUnlisted)),
       ...(memory.survivors === undefined ? {} : { survivors: memory.survivors }),
     }
   }

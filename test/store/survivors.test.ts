@@ -51,9 +51,22 @@ describe('what survives', () => {
     await directory.write(container, { state: { ...state, status: 'paused' }, own })
     expect((await load(survivors, 'c1'))?.record.state.status).toBe('paused')
     expect(await survivors.list()).toEqual([{ name: 'c1.json', id: 'c1' }])
-    await directory.forget(container)
+    await directory.forget(container, () => Promise.resolve())
     expect(await survivors.list()).toEqual([])
     expect(await load(survivors, 'c1')).toBeUndefined()
+  })
+
+  it('is not there any more when that is told, although the rest is refused', async () => {
+    const { directory, survivors, prepared } = await place()
+    const container = await prepared('c1')
+    rmSync(container.statePath)
+    mkdirSync(join(container.statePath, 'in-the-way'), { recursive: true })
+    let listed: unknown
+    const forgetting = directory.forget(container, async () => {
+      listed = await survivors.list()
+    })
+    await expect(forgetting).rejects.toMatchObject({ code: 'ERR_IO', file: container.statePath })
+    expect(listed).toEqual([])
   })
 
   it('has a state before it is in the index', async () => {

@@ -10,14 +10,17 @@ import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, isOciError } from '../../errors/index.ts'
 import { ioError, removeTemporaryFiles } from '../../files.ts'
-import type { EffectOptions } from '../runtime-impl.ts'
+import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { cgroupDirectories, cgroupDirectory } from './cgroups.ts'
 import { deleteFromRuntime, endMonitor, forget, seeMonitorEnd } from './forget.ts'
 import { killMonitorCgroup, removeCgroups } from './monitor-cgroup.ts'
-import { findMonitor, searchMonitor } from './monitor.ts'
+import { findMonitor, killAndWait, searchMonitor } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { throwIfAborted } from './waiting.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
+
+/** A process that sleeps in the kernel dies later. */
+const initKillMs = 1000
 
 export async function cleanUp(
   world: OciWorld,
@@ -44,7 +47,7 @@ export async function cleanUp(
     // What the runtime or a hook left running could go on creating.
     await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
   }
-  await deleteFromRuntime(world, place, ['--force'], signal)
+  await deleteByForce(world, place, notes?.init, signal)
   await seeMonitorEnd(place, monitor, signal)
   // Whatever the monitor reported of a container that is undone is no exit.
   await world.exits.discard(container.id)
@@ -53,6 +56,24 @@ export async function cleanUp(
   await removeContainerCgroups(world, place, notes, signal)
   await forget(world, place)
   world.unclean.delete(container)
+}
+
+/**
+ * When the runtime cannot be run or does not do it, init is killed without it: a clean-up that is given up must not leave
+ * a process of which its container says that it has stopped.
+ */
+async function deleteByForce(
+  world: OciWorld,
+  place: Place,
+  init: ProcessIdentity | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await deleteFromRuntime(world, place, ['--force'], signal)
+  } catch (error) {
+    if (init !== undefined) await killAndWait(init, initKillMs, signal)
+    throw error
+  }
 }
 
 /** The runtime writes this file as the last step of its create. */

@@ -15,6 +15,7 @@ import {
 } from './bad-host.ts'
 import { processesNaming, until } from '../oci-host.ts'
 import type { Container } from '../../../src/index.ts'
+import { processes } from '../../support/proc.ts'
 
 /** The real runtime but for one verb: the arguments are `--root … <verb> …`, or `--root=… <verb> …` from conmon. */
 const allBut = (runtime: RuntimeName, verb: string, action: string): string =>
@@ -262,6 +263,27 @@ describe.each(runtimeNames)('%s that fails at one verb', (runtime) => {
     await host.runtime.deleteContainer(container)
     expect(host.traces(container)).toEqual([])
     await host.expectGoodContainer(container.id)
+  })
+
+  it('fails at start and at delete: a container that is said to have stopped has no process', async () => {
+    const host = await openBadHost({
+      runtime,
+      badRuntime: {
+        script: `case " $* " in *" start "*|*" delete "*) exit 1;; esac\nexec ${programs[runtime]} "$@"`,
+      },
+      options: { limits: { retryBackoffMs: 10 } },
+    })
+    const container = await host.container({ runtimeHandler: 'bad' })
+    await host.runtime.createContainer(container)
+    const { pid } = container.state
+    expect(processes().get(pid)).toBeDefined()
+    await rejection(host.runtime.startContainer(container))
+    expect(container.status).toBe('stopped')
+    // Nobody need have reaped it.
+    expect(processes().get(pid)?.state ?? 'Z').toBe('Z')
+    writeScript(host.root, 'bad-runtime', `exec ${programs[runtime]} "$@"`)
+    await host.runtime.deleteContainer(container)
+    expect(host.traces(container)).toEqual([])
   })
 })
 

@@ -59,7 +59,10 @@ describe('a full disk', () => {
     writeFileSync(ballast, Buffer.alloc(bavail * bsize - 8192))
     const waiting = `while [ ! -e ${go} ]; do sleep 0.01; done`
     const shim = await stage.start(`printf begun; seq 1 20000; ${waiting}; echo after`)
-    while (stage.streams.lostBytes < 80_000) await new Promise((resolve) => setTimeout(resolve, 2))
+    const printedBytes = 'begun'.length + 108_894
+    const settledBytes = async (): Promise<number> =>
+      stage.streams.lostBytes + (await stage.lines()).join('\n').length + 1
+    while ((await settledBytes()) < printedBytes) await new Promise((resolve) => setTimeout(resolve, 2))
     rmSync(ballast)
     writeFileSync(go, '')
     await shim.exited
