@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { closingLineReporter } from './test/support/closing-line.ts'
 import { edgeCoverageReporter } from './test/support/edge-coverage.ts'
@@ -14,6 +15,8 @@ const realTests = [
 
 export default defineConfig({
   test: {
+    // Many tests wait more than they work, so two at a time are right for two cores too.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ['default', edgeCoverageReporter, closingLineReporter],
     projects: [
       {
