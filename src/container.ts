@@ -121,7 +121,7 @@ export interface ContainerOptions {
   readonly name?: string
   /** Absolute path of the OCI bundle. */
   readonly bundlePath: string
-  /** Absolute path of the log file that conmon writes; default `<dir>/log`. */
+  /** Absolute path of the log file; default `<dir>/container.log`, which is no name that conmon or a shim uses. */
   readonly logPath?: string
   /** Absolute path of the network namespace, when it is not the container's own; '' means the same as none. */
   readonly netns?: string
@@ -214,7 +214,7 @@ export class Container {
     this.name = text('name', options.name) ?? this.id
     this.bundlePath = absolutePath('bundlePath', options.bundlePath)
     this.dir = absolutePath('dir', options.dir ?? this.bundlePath)
-    this.logPath = absolutePath('logPath', options.logPath ?? `${this.dir}/log`)
+    this.logPath = absolutePath('logPath', options.logPath ?? `${this.dir}/container.log`)
     this.netns = options.netns ? absolutePath('netns', options.netns) : undefined
     this.labels = stringMap('labels', options.labels)
     this.crioAnnotations = stringMap('crioAnnotations', options.crioAnnotations)

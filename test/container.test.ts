@@ -94,7 +94,7 @@ describe('a new container', () => {
     expect(made()).toMatchObject({
       name: 'c1',
       dir: '/b',
-      logPath: '/b/log',
+      logPath: '/b/container.log',
       statePath: '/b/state.json',
       netns: undefined,
       runtimeHandler: undefined,
@@ -112,7 +112,7 @@ describe('a new container', () => {
 
   it('has its log and state in its own directory, when it has one', () => {
     expect(made({ dir: '/state/c1/' })).toMatchObject({
-      logPath: '/state/c1/log',
+      logPath: '/state/c1/container.log',
       statePath: '/state/c1/state.json',
     })
   })

@@ -99,7 +99,7 @@ async function onRealRuntime(name: string, run: (runtime: Runtime, ground: Groun
   await run(runtime, ground)
   await runtime.close()
   await delay(1000)
-  const left = leftovers(ground).filter((line) => !/\/config\.json$|\/log$/.test(line))
+  const left = leftovers(ground).filter((line) => !/\/config\.json$|\/container\.log$/.test(line))
   expectThat(`nothing is left behind ${left.slice(0, 5).join('; ')}`, left.length === 0)
   rmSync(ground.root, { recursive: true, force: true })
 }

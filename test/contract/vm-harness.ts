@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { defineConfig, Runtime, type Container } from '../../src/index.ts'
 import { makeRootfs } from '../support/rootfs.ts'
-import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
+import { makeTempRoot } from '../support/temp-root.ts'
 import type { ContractHarness, WorldState } from './harness.ts'
 import { catches, freezerOf, kill, logsOnDisk, makeHostContainer, worldOf } from './oci-harness.ts'
 
@@ -25,12 +25,7 @@ export function openVmHarness(below: keyof typeof programs): ContractHarness {
   return {
     hasMemoryLimits: true,
     openRuntime: (options) => Runtime.open(config, options),
-    // The bundle has a log already: the shim's own.
-    makeContainer: ({ options, ...request }) =>
-      makeHostContainer(root, rootfs, {
-        ...request,
-        options: { dir: join(root, makeContainerId('dir')), ...options },
-      }),
+    makeContainer: (request) => makeHostContainer(root, rootfs, request),
     world: (container): WorldState => worldOf(runtimeRoot, container.id),
     killMonitor: (container) => {
       kill(shimPid(container))

@@ -43,7 +43,7 @@ export async function preflight(world: VmWorld, container: Container): Promise<V
   ] as const)
     await ensurePrivateDirectory(directory, field)
   if (container.logPath === place.paths.shimLog) {
-    const message = `${container.logPath} is where a shim writes its own log; give the container another logPath, or a dir outside of its bundle`
+    const message = `${container.logPath} is where a shim writes its own log; give the container another logPath`
     throw refusal(container, 'ERR_INVALID_ARGUMENT', message, 'logPath')
   }
   const logExists = await checkLogPath(container)

@@ -100,7 +100,7 @@ describe('a create that can be known to be wrong', () => {
       {},
       (root) => {
         mkdirSync(`${root}/d`, { mode: 0o700 })
-        symlinkSync('/etc/passwd', `${root}/d/log`)
+        symlinkSync('/etc/passwd', `${root}/d/container.log`)
       },
       { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
     ],
