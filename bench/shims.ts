@@ -1,7 +1,8 @@
 /**
- * Containers behind containerd's shim for runc: node bench/shims.ts [--lives 20] [--at-once 50]
- * Prints how long a life (create, start, stop, delete) takes beside the sum of what its shim was asked for in the same
- * order by hand, and how many containers at once all end well. Exit code 1 when something is left.
+ * Containers behind containerd's shim for runc: node bench/shims.ts [--lives 20] [--at-once 50] [--durability rename]
+ * Prints how long a life takes, verb by verb, beside what its shim is asked for by that verb: the same calls in the same
+ * order by hand, in this process, with nothing on disk. And how many containers at once all end well. Exit code 1 when
+ * something is left.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, openSync, closeSync, constants, readdirSync, rmSync } from 'node:fs'
@@ -14,11 +15,15 @@ import { packMessage } from '../src/impl/vm/messages/any.ts'
 import { OptionsSchema } from '../src/impl/vm/messages/generated/runc-options_pb.ts'
 import { Task } from '../src/impl/vm/messages/generated/task_pb.ts'
 import { shimEnvironment, shimStartArguments, socketOfAnswer } from '../src/impl/vm/shim/shim-command.ts'
-import { dialTtrpc } from '../src/impl/vm/ttrpc/client.ts'
+import { dialTtrpc, type TtrpcClient } from '../src/impl/vm/ttrpc/client.ts'
 import { makeRootfs } from '../test/support/rootfs.ts'
 
 const { values } = parseArgs({
-  options: { lives: { type: 'string', default: '20' }, 'at-once': { type: 'string', default: '50' } },
+  options: {
+    lives: { type: 'string', default: '20' },
+    'at-once': { type: 'string', default: '50' },
+    durability: { type: 'string', default: 'fsync' },
+  },
 })
 const shimPath = '/usr/bin/containerd-shim-runc-v2'
 const runtimePath = execFileSync('/bin/sh', ['-c', 'command -v runc'], { encoding: 'utf8' }).trim()
@@ -29,8 +34,25 @@ const config = defineConfig({
   runtimes: { shim: { runtimeType: 'vm', runtimePath: shimPath, ociRuntimePath: runtimePath } },
   runDir: join(root, 'run'),
   stateDir: join(root, 'state'),
+  durability: values.durability === 'rename' ? 'rename' : 'fsync',
 })
 let made = 0
+
+const verbs = ['create', 'start', 'stop', 'delete'] as const
+type Verb = (typeof verbs)[number]
+type Times = Record<Verb | 'life', number[]>
+const noTimes = (): Times => ({ create: [], start: [], stop: [], delete: [], life: [] })
+
+/** Runs one verb after the other, and notes how long each took, and all. */
+async function timed(times: Times, steps: Readonly<Record<Verb, () => Promise<unknown>>>): Promise<void> {
+  const beganMs = performance.now()
+  for (const verb of verbs) {
+    const verbBeganMs = performance.now()
+    await steps[verb]()
+    times[verb].push(performance.now() - verbBeganMs)
+  }
+  times.life.push(performance.now() - beganMs)
+}
 
 async function makeBundle(): Promise<{ id: string; bundlePath: string }> {
   made += 1
@@ -40,43 +62,62 @@ async function makeBundle(): Promise<{ id: string; bundlePath: string }> {
   return { id, bundlePath }
 }
 
-async function life(runtime: Runtime): Promise<void> {
+async function life(runtime: Runtime, times: Times): Promise<void> {
   const container = new Container(await makeBundle())
-  await runtime.createContainer(container)
-  await runtime.startContainer(container)
-  await runtime.stopContainer(container, 0)
-  await runtime.deleteContainer(container)
+  await timed(times, {
+    create: () => runtime.createContainer(container),
+    start: () => runtime.startContainer(container),
+    stop: () => runtime.stopContainer(container, 0),
+    delete: () => runtime.deleteContainer(container),
+  })
 }
 
 /** What a life asks of its shim, and nothing else. */
-async function lifeByHand(launcher: Launcher): Promise<void> {
+async function lifeByHand(launcher: Launcher, times: Times): Promise<void> {
   const { id, bundlePath } = await makeBundle()
   const fifos = ['log', 'out', 'err'].map((name) => join(bundlePath, name))
   execFileSync('mkfifo', fifos)
   const ends = fifos.map((path) => openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
-  const [, stdout = '', stderr = ''] = fifos
-  const beganMs = performance.now()
-  const { stdout: answer } = await launcher.run({
-    argv: shimStartArguments({ shimPath, containerId: id, debug: false }),
-    env: shimEnvironment({ PATH: process.env['PATH'] ?? '' }, ''),
-    cwd: bundlePath,
-    timeoutMs: 30_000,
-  })
-  const client = await dialTtrpc(socketOfAnswer(answer), { namespace: 'default', timeoutMs: 10_000 })
-  const packed = packMessage(OptionsSchema, { binaryName: runtimePath, root: join(root, 'by-hand') })
-  const options = { $typeName: 'google.protobuf.Any' as const, ...packed }
   const { method } = Task
-  await client.call(method.connect, { id })
-  await client.call(method.create, { id, bundle: bundlePath, stdout, stderr, options })
-  const wait = client.call(method.wait, { id })
-  await client.call(method.start, { id })
-  await client.call(method.kill, { id, signal: 9 })
-  await wait
-  await client.call(method.delete, { id })
-  await client.call(method.shutdown, { id }).catch(() => undefined)
-  await client.closed
-  byHandMs.push(performance.now() - beganMs)
+  const client = async (): Promise<TtrpcClient> => {
+    const { stdout: answer } = await launcher.run({
+      argv: shimStartArguments({ shimPath, containerId: id, debug: false }),
+      env: shimEnvironment({ PATH: process.env['PATH'] ?? '' }, ''),
+      cwd: bundlePath,
+      timeoutMs: 30_000,
+    })
+    return dialTtrpc(socketOfAnswer(answer), { namespace: 'default', timeoutMs: 10_000 })
+  }
+  let shim: TtrpcClient | undefined
+  let ended: Promise<unknown> | undefined
+  await timed(times, {
+    create: async () => {
+      shim = await client()
+      await shim.call(method.connect, { id })
+      await shim.call(method.create, {
+        ...request(id, bundlePath),
+        stdout: fifos[1] ?? '',
+        stderr: fifos[2] ?? '',
+      })
+      ended = shim.call(method.wait, { id })
+    },
+    start: async () => shim?.call(method.start, { id }),
+    stop: async () => {
+      await shim?.call(method.kill, { id, signal: 9 })
+      await ended
+    },
+    delete: async () => {
+      await shim?.call(method.delete, { id })
+      await shim?.call(method.shutdown, { id }).catch(() => undefined)
+      await shim?.closed
+    },
+  })
   for (const end of ends) closeSync(end)
+}
+
+function request(id: string, bundle: string) {
+  const packed = packMessage(OptionsSchema, { binaryName: runtimePath, root: join(root, 'by-hand') })
+  return { id, bundle, options: { $typeName: 'google.protobuf.Any' as const, ...packed } }
 }
 
 function median(times: readonly number[]): number {
@@ -85,24 +126,29 @@ function median(times: readonly number[]): number {
 
 // The library keeps a process alive for its own verbs only.
 const alive = setInterval(() => undefined, 1000)
-const byHandMs: number[] = []
-const lifeMs: number[] = []
 const runtime = await Runtime.open(config)
 const launcher = await openLauncher()
-await life(runtime)
+await life(runtime, noTimes())
+await lifeByHand(launcher, noTimes())
+const [ours, byHand] = [noTimes(), noTimes()]
 for (let turn = 0; turn < Number(values.lives); turn += 1) {
   // In turn, so that both see the same host.
-  await lifeByHand(launcher)
-  const beganMs = performance.now()
-  await life(runtime)
-  lifeMs.push(performance.now() - beganMs)
+  await lifeByHand(launcher, byHand)
+  await life(runtime, ours)
 }
-const ratio = median(lifeMs) / median(byHandMs)
-console.log(`one life, median of ${lifeMs.length}: ${median(lifeMs).toFixed(1)} ms`)
-console.log(`its calls by hand: ${median(byHandMs).toFixed(1)} ms; ratio ${ratio.toFixed(2)}`)
+console.log(`medians of ${values.lives}, in ms   here  by hand  ratio`)
+for (const part of [...verbs, 'life'] as const) {
+  const [our, their] = [median(ours[part]), median(byHand[part])]
+  const figures = [
+    our.toFixed(1).padStart(7),
+    their.toFixed(1).padStart(8),
+    (our / their).toFixed(2).padStart(6),
+  ]
+  console.log(`${part.padEnd(20)} ${figures.join(' ')}`)
+}
 
 const beganMs = performance.now()
-await Promise.all(Array.from({ length: Number(values['at-once']) }, () => life(runtime)))
+await Promise.all(Array.from({ length: Number(values['at-once']) }, () => life(runtime, noTimes())))
 console.log(`${values['at-once']} at once: ${Math.round(performance.now() - beganMs)} ms, all well`)
 
 await runtime.close()

@@ -104,9 +104,16 @@ class DiskStateDirectory implements StateDirectory {
     try {
       await ensurePrivateDirectory(dir, 'dir')
       await this.#refuseTaken(container)
-      // One sync of the directory serves both files, as the second is written after the first.
-      await writeContainerFile(container, { sync: this.#sync && 'file' })
-      await writeStateFile(container.statePath, record, { sync: this.#sync })
+      const sync = this.#sync && 'file'
+      const files = [
+        writeContainerFile(container, { sync }),
+        writeStateFile(container.statePath, record, { sync }),
+      ]
+      // Neither is written any more when a failure of the other is told.
+      await Promise.allSettled(files)
+      await Promise.all(files)
+      // One sync of the directory serves both.
+      if (this.#sync) await synced(dir)
       await writeTextFile(this.#entryOf(id), encodeIndexEntry({ id, dir }), { sync: this.#sync })
     } catch (error) {
       throw inContext(error, { containerId: id, operation: 'createContainer' })
@@ -124,10 +131,12 @@ class DiskStateDirectory implements StateDirectory {
     await onUnlisted()
     // Synced, or a crash of the host brings back a container that its owner was told is gone.
     if (this.#sync) await synced(this.#index)
-    await remove(container.statePath)
-    await remove(containerFilePath(container))
-    await removeTemporaryFiles(container.statePath)
-    await removeTemporaryFiles(containerFilePath(container))
+    await Promise.all([
+      remove(container.statePath),
+      remove(containerFilePath(container)),
+      removeTemporaryFiles(container.statePath),
+      removeTemporaryFiles(containerFilePath(container)),
+    ])
   }
 
   #entryOf(id: string): string {

@@ -85,6 +85,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'impl/requests/',
       'impl/attach-client/',
       'impl/join-streams.ts',
+      'impl/all-ended.ts',
       'impl/attach-bridge/',
       'impl/launcher/',
       'impl/vm/streams/',
@@ -113,6 +114,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     types: ['bundle/oci-spec.ts', 'impl/exec-port.ts'],
   },
   'impl/join-streams.ts': { imports: [node] },
+  'impl/all-ended.ts': { imports: [] },
   // The clients' own streams, whoever holds the container's.
   'impl/attach-client/': {
     imports: ['errors/', 'surroundings/clock.ts', node],

@@ -8,6 +8,7 @@
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
+import { allEnded } from '../all-ended.ts'
 import { hasOwnPidNamespace } from '../oci/create.ts'
 import { removeFile } from '../oci/leftovers.ts'
 import { justBefore } from '../oci/runtime-command.ts'
@@ -23,12 +24,12 @@ import { Task as TaskService } from './messages/generated/task_pb.ts'
 import type { VmNotes } from './notes.ts'
 import { preflight, type VmPreflight } from './preflight.ts'
 import type { Shim } from './shim/connection.ts'
-import { startShim } from './shim/start-shim.ts'
+import { openShimLog, startShim } from './shim/start-shim.ts'
 import { makeContainerStreams } from './streams/container-streams.ts'
 import type { ContainerStreams } from './streams/streams.ts'
 import { holdTask } from './task.ts'
 import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
-import type { VmWorld } from './world.ts'
+import type { VmPlace, VmWorld } from './world.ts'
 
 /** Throws what {@link preflight} throws, what the shim's words mean, ERR_MONITOR_FAILED, ERR_MONITOR_LOST, ERR_TIMEOUT. */
 export async function create(world: VmWorld, container: Container, options: CreateOptions): Promise<Created> {
@@ -53,9 +54,8 @@ async function createOnce(
   world.oomBeforeKill.delete(container.id)
   world.outOfMemoryMs.delete(container.id)
   world.notebook.forget(container.id)
-  await removeMadeFiles(checked.place.paths)
   // An exit file of an earlier container with this id would end the new one before it is created.
-  await world.exits.discard(container.id)
+  await allEnded([removeMadeFiles(checked.place.paths), world.exits.discard(container.id)])
   world.exits.expect(container.id)
   try {
     return await createInShim(world, checked, signal, timeoutMs)
@@ -81,20 +81,16 @@ async function createInShim(
     ownPidNamespace: hasOwnPidNamespace(spec),
     sharesShim: mayShareShim(spec),
   }
-  await world.notebook.write(container, paths.notesFile, notes)
   let shim: Shim | undefined
-  const control = streamControl(container, () => shim)
-  const streams = await makeContainerStreams(
-    { logger: world.logger, fifos: world.fifos },
-    streamsSpec(world, place),
-    control,
-  )
+  const streams = await beginOnDisk(world, place, notes, () => shim)
   try {
     const { shimPath } = checked
     shim = await startShim(world, place, { shimPath, streams: streams.paths, signal, leftMs })
-    await refuseKnown(world, shim, container, leftMs())
     notes = { ...notes, socketPath: shim.socketPath, shim: shim.process }
-    await world.notebook.write(container, paths.notesFile, notes)
+    await allEnded([
+      refuseKnown(world, shim, container, leftMs()),
+      world.notebook.write(container, paths.notesFile, notes),
+    ])
     const init = await askToCreate(world, checked, { shim, streams, signal, timeoutMs: leftMs() })
     await noteInit(world, checked, { ...notes, init })
     world.tasks.set(container.id, Promise.resolve(holdTask(world, { container, shim, streams, init })))
@@ -104,6 +100,32 @@ async function createInShim(
     if (shim !== undefined) world.shims.leave(shim.socketPath, container.id)
     // It is somebody else's: what we made beside it is all that is ours.
     if (world.untouched.has(container.id)) await forget(world, place)
+    throw error
+  }
+}
+
+/** What a shim that is about to be started needs, and what finds it again if we die meanwhile. */
+async function beginOnDisk(
+  world: VmWorld,
+  place: VmPlace,
+  notes: VmNotes,
+  shim: () => Shim | undefined,
+): Promise<ContainerStreams> {
+  const { container, paths } = place
+  const streams = makeContainerStreams(
+    { logger: world.logger, fifos: world.fifos },
+    streamsSpec(world, place),
+    streamControl(container, shim),
+  )
+  try {
+    await allEnded([
+      streams,
+      openShimLog(world, place),
+      world.notebook.write(container, paths.notesFile, notes),
+    ])
+    return await streams
+  } catch (error) {
+    await (await streams.catch(() => undefined))?.close()
     throw error
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The exits of RuntimeVM. Nobody like conmon leaves an exit file for us, so we do: in conmon's format, so that the same
- * stream tells of it, it is there after a restart until it is recorded, and operators find one convention.
+ * The exits of RuntimeVM. They are told of at once. Nobody like conmon leaves an exit file for us, so we do: in conmon's
+ * format, so that the same stream tells of it after a restart, until it is recorded, and operators find one convention.
  *
- * An exit that the disk refuses is told of all the same, and written when the disk takes it.
+ * An exit file that the disk refuses is written when the disk takes it.
  */
 import { randomBytes } from 'node:crypto'
 import { rename, rm, utimes, writeFile } from 'node:fs/promises'
@@ -31,6 +31,8 @@ export class VmExits implements ExitSource {
   readonly #direct = new Subject<ExitFact>()
   /** Told of directly, so not again by the file. */
   readonly #told = new Set<string>()
+  /** The exit file that was last begun to be written: it is not to appear once the exit is discarded. */
+  readonly #writing = new Map<string, Promise<void>>()
   /** Counts the lives of an id: what is left to write of an earlier one is not written. */
   readonly #lives = new Map<string, symbol>()
 
@@ -50,6 +52,8 @@ export class VmExits implements ExitSource {
   async discard(id: string): Promise<void> {
     this.#lives.delete(id)
     this.#told.delete(id)
+    await this.#writing.get(id)?.catch(() => undefined)
+    this.#writing.delete(id)
     await this.#source.discard(id)
   }
 
@@ -66,16 +70,17 @@ export class VmExits implements ExitSource {
     const life = this.#lives.get(id)
     if (life === undefined) return
     const code = exitCodeOf(status)
+    const writing = this.#write(id, code, finishedNs)
+    this.#writing.set(id, writing)
+    // Whoever comes later finds the file.
+    if (this.#direct.observed) this.#told.add(id)
+    this.#direct.next({ id, code, finished: timestampFromNs(finishedNs) })
     try {
-      await this.#write(id, code, finishedNs)
-      return
+      await writing
     } catch (error) {
       this.#logger.error({ containerId: id, err: error }, 'the exit file of a container cannot be written')
+      if (this.#lives.get(id) === life) void this.#writeLater(id, code, finishedNs, life)
     }
-    if (this.#lives.get(id) !== life) return
-    this.#told.add(id)
-    this.#direct.next({ id, code, finished: timestampFromNs(finishedNs) })
-    void this.#writeLater(id, code, finishedNs, life)
   }
 
   /** Until it is recorded, a restart would find no exit at all. */
@@ -84,7 +89,9 @@ export class VmExits implements ExitSource {
       await delay(pauseMs, undefined, { ref: false })
       if (this.#lives.get(id) !== life) return
       try {
-        await this.#write(id, code, finishedNs)
+        const writing = this.#write(id, code, finishedNs)
+        this.#writing.set(id, writing)
+        await writing
         return
       } catch (error) {
         this.#logger.debug({ containerId: id, err: error }, 'an exit file still cannot be written')

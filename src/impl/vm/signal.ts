@@ -10,6 +10,7 @@ import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import { readOomEvidence } from './oom.ts'
+import type { Shim } from './shim/connection.ts'
 import type { VmWorld } from './world.ts'
 
 const SIGKILL = 9
@@ -26,7 +27,7 @@ export async function signal(
   const { id } = container
   try {
     const { shim } = await taskOf(world, container, abort)
-    if (signalNumber === SIGKILL) await noteOomEvidence(world, container)
+    if (signalNumber === SIGKILL) noteOomEvidence(world, container, shim)
     const request = { id, signal: signalNumber }
     await shim.call(Task.method.kill, request, { timeoutMs: killMs, signal: abort })
   } catch (error) {
@@ -37,15 +38,17 @@ export async function signal(
   }
 }
 
-/** What the OOM killer did before our first KILL is not what ended the container. */
-async function noteOomEvidence(world: VmWorld, container: Container): Promise<void> {
+/**
+ * What the OOM killer did before our first KILL is not what ended the container. Asked for ahead of the KILL and not waited
+ * for, since nothing may come between a container and that: our KILL changes nothing of what is read.
+ */
+function noteOomEvidence(world: VmWorld, container: Container, shim: Shim): void {
   if (world.oomBeforeKill.has(container.id)) return
-  try {
-    world.oomBeforeKill.set(container.id, await readOomEvidence(world, container))
-  } catch (err) {
-    // Nothing may come between a container and its KILL.
+  const evidence = readOomEvidence(world, container, shim).catch((err: unknown) => {
     world.logger.debug({ containerId: container.id, err }, 'the OOM evidence before a kill cannot be read')
-  }
+    return undefined
+  })
+  world.oomBeforeKill.set(container.id, evidence)
 }
 
 function gone(containerId: string, cause: OciError): OciError {

@@ -57,7 +57,7 @@ export interface VmWorld {
   /** When a shim told that a container was out of memory, by id. */
   readonly outOfMemoryMs: Map<string, number>
   /** OOM evidence as it stood when we sent KILL, by id: what was there then did not cause this exit. */
-  readonly oomBeforeKill: Map<string, OomEvidence>
+  readonly oomBeforeKill: Map<string, Promise<OomEvidence | undefined>>
   /** What the last sample of each container was. */
   readonly sampling: Sampling
 }

@@ -42,6 +42,8 @@ export interface ConnectOptions {
 /** A socket that refuses may be about to listen, but not for long. */
 const refusedMaxMs = 1000
 const pauseMs = 10
+/** Of looks for a shim whose connection ended: most often it is about to be gone. */
+const lookPauseMinMs = 1
 /** How long a shim whose connection ended may live without answering before it counts as gone. */
 const silentMaxMs = 5000
 const againTimeoutMs = 1000
@@ -154,6 +156,7 @@ export class ShimConnection implements Shim {
 
   async #restore(reason: OciError): Promise<boolean> {
     const endMs = performance.now() + silentMaxMs
+    let lookPauseMs = lookPauseMinMs
     while (!this.#isClosed && performance.now() < endMs && (await this.#lives())) {
       const client = await this.#again()
       if (client !== undefined) {
@@ -162,7 +165,8 @@ export class ShimConnection implements Shim {
         this.#logger.warn({ socket: this.socketPath, err: reason }, 'the connection to a shim was restored')
         return true
       }
-      await delay(pauseMs, undefined, { ref: false })
+      await delay(lookPauseMs, undefined, { ref: false })
+      lookPauseMs = Math.min(2 * lookPauseMs, pauseMs)
     }
     if (this.#isClosed) return false
     this.#isGone = true

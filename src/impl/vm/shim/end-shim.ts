@@ -45,7 +45,8 @@ export async function shutDown(
       world.logger.debug({ containerId: id, err: error }, 'a shim does not want to end')
   }
   const isOver = async () => shim.isGone || (await observeProcess(shim.process)) === 'gone'
-  const ended = await waitUntil(isOver, endMs, signal)
+  // Its connection ends with it, which is heard of sooner than any look comes.
+  const ended = await Promise.race([shim.gone.then(() => true), waitUntil(isOver, endMs, signal)])
   world.shims.leave(shim.socketPath, id)
   // Others of its pod, which this process knows nothing of.
   if (!ended && sharesShim) return

@@ -1,6 +1,6 @@
 /**
- * Has a shim started for a container, or joins the one of its pod: the log that it needs first, then its `start`, then
- * proof that what it left behind lives.
+ * Has a shim started for a container, or joins the one of its pod: its `start`, then proof that what it left behind
+ * lives. The log that it needs has to be there before.
  */
 import { lstat, rename } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -38,7 +38,6 @@ const shellFailures: ReadonlySet<number> = new Set([126, 127])
  */
 export async function startShim(world: VmWorld, place: VmPlace, options: StartOptions): Promise<Shim> {
   const { container } = place
-  await openShimLog(world, place)
   const socketPath = await runStart(world, place, options)
   return world.shims.join(socketPath, {
     containerId: container.id,
@@ -47,8 +46,8 @@ export async function startShim(world: VmWorld, place: VmPlace, options: StartOp
   })
 }
 
-/** Reads the log of the container's shim, in place of what was read before. Throws ERR_IO, and what the launcher throws. */
-async function openShimLog(world: VmWorld, { container, paths }: VmPlace): Promise<void> {
+/** Before it is started. Reads the log of the container's shim, in place of what was read before. Throws ERR_IO, and what the launcher throws. */
+export async function openShimLog(world: VmWorld, { container, paths }: VmPlace): Promise<void> {
   closeShimLog(world, container.id)
   await removeFile(paths.shimLog)
   await makeFifo(world, paths.shimLog)
