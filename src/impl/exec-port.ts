@@ -115,7 +115,10 @@ export interface ExecSession {
   readonly stderr: Readable | undefined
   /** Settles when the process has ended, read or unread; never rejects. */
   readonly exited: Promise<ExecExit>
-  /** A signal by number to the process itself; KILL ends its whole tree. False when it has ended already. */
+  /**
+   * A signal by number to the process itself; KILL ends its whole tree, but behind a shim with a machine of its own the
+   * process alone. False when it has ended already.
+   */
   kill(signal: number): Promise<boolean>
   /**
    * Resolves when this size, or a later one, is set. ERR_UNSUPPORTED without a terminal, ERR_NOT_RUNNING after the end,

@@ -1,8 +1,8 @@
 /**
  * Ending a process together with everything that came from it, by what /proc says of ancestry and sessions.
  *
- * A member is a descendant of the root, or a process of a session that a member is in: a child whose parent has ended is
- * nobody's descendant any more, but it keeps its session. The members are stopped before they are killed, so that none
+ * A member is a descendant of the root, or a process of a session that a member is in, or that the root leads: a child
+ * whose parent has ended is nobody's descendant any more, but it keeps its session. The members are stopped before they are killed, so that none
  * forks meanwhile. What gets away is a process that had left both, by setsid(2) and the end of its parent, before this
  * was called; only a cgroup of its own would hold that one.
  */
@@ -59,6 +59,7 @@ export function membersOf(
 ): readonly TreeProcess[] {
   const rootNow = processes.find(({ pid, startTicks }) => pid === root.pid && startTicks === root.startTicks)
   const members = new Set<number>()
+  if (rootNow !== undefined && rootNow.sessionId === root.pid) sessions.add(root.pid)
   const sizeOf = (): number => members.size + sessions.size
   for (let before = -1; before !== sizeOf();) {
     before = sizeOf()

@@ -1,4 +1,5 @@
 /** Commands in a running container: to their end, or with streams of one's own. */
+import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { ExecSyncError, type Container, type ContainerPhase, type ExecProcess } from '../../src/index.ts'
@@ -107,6 +108,27 @@ export function describeExecs(stage: Stage): void {
         expect(await exec.exited).toEqual(exited(code))
         expect(await exec.kill(signal)).toBe(false)
       }
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('takes what it has started with it when it is killed', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      const argv = ['/bin/sh', '-c', 'echo begun; sleep 1000 & sleep 1000']
+      // The output ends when nobody has it open any more.
+      const {
+        stdout,
+        kill,
+        exited: end,
+      } = await stage.runtime.startExec(container, argv, {
+        stdout: 'pipe',
+        drainMs: 600_000,
+      })
+      if (stdout === undefined) throw new Error('it has no output')
+      const ended = once(stdout, 'end')
+      await once(stdout, 'data')
+      expect(await kill(9)).toBe(true)
+      expect(await end).toEqual(exited(137))
+      await ended
       await stage.runtime.deleteContainer(container)
     })
 

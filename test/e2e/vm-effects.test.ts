@@ -10,7 +10,7 @@ import type { RuntimeImpl } from '../../src/impl/runtime-impl.ts'
 import type { Container } from '../../src/container.ts'
 import { killProcess, observeProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { readAll, sha256, sha256Of } from './exec-host.ts'
-import { createEffect, effect, noAbort, until } from './oci-host.ts'
+import { createEffect, effect, noAbort, processesNaming, until } from './oci-host.ts'
 import { openVmHost, shimOf, socketPathOf, vmTraces, type VmHost } from './vm-host.ts'
 
 const tenMebibytes = 10 * 1024 * 1024
@@ -257,6 +257,24 @@ describe('a command in a container behind a shim', () => {
     expect(await session.kill(15)).toBe(true)
     expect(await session.exited).toEqual({ kind: 'code', code: 5 })
     expect(await session.kill(15)).toBe(false)
+    await removed(host, container)
+  })
+
+  it('takes with it what it has started, when it is killed or its time is up', async () => {
+    const host = await openVmHost()
+    const container = await started(host, 'while :; do sleep 0.05; done')
+    const mark = randomBytes(6).toString('hex')
+    const loop = `while :; do sleep 0.05; done; : ${mark}`
+    // One that has lost its parent and one that has not.
+    const argv = ['/bin/sh', '-c', `sh -c "sh -c '${loop}' &"; sh -c '${loop}'`]
+    const session = await exec(host, container, { argv, stdout: false, stderr: false })
+    await until('they run', () => processesNaming(`-c ${loop}`).length >= 2)
+    expect(await session.kill(SIGKILL)).toBe(true)
+    expect(await session.exited).toEqual({ kind: 'code', code: 137 })
+    expect(processesNaming(mark)).toEqual([])
+    const late = await execsOf(host.impl).execSync(container, { argv, timeoutMs: 1000 }, effect)
+    expect(late).toMatchObject({ timedOut: true, exitCode: -1 })
+    expect(processesNaming(mark)).toEqual([])
     await removed(host, container)
   })
 

@@ -6,6 +6,9 @@ import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import type { ExecCommand, ExecExit } from '../exec-port.ts'
+import { readIdentity } from '../process-identity.ts'
+import { endProcessTree } from '../process-tree.ts'
+import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import { rootfsPath } from '../oci/exec-arguments.ts'
 import { execProcess } from '../oci/exec-spec.ts'
@@ -20,7 +23,7 @@ import type { Shim } from './shim/connection.ts'
 import { makeExecStreams } from './streams/exec-streams.ts'
 import type { ExecPipes, ExecStreams } from './streams/streams.ts'
 import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
-import type { VmWorld } from './world.ts'
+import { belowShim, placeOf, type VmWorld } from './world.ts'
 
 export interface WantedStreams {
   readonly terminal: boolean
@@ -41,7 +44,7 @@ export interface VmExec {
   finish(quietMs: number): Promise<void>
   /** Nobody is at our end any more, it goes on. */
   discard(): void
-  /** False when it has ended already. */
+  /** KILL ends what the command has started as well, where that is on this host. False when it has ended already. */
   kill(signal: number): Promise<boolean>
   resize(size: TerminalSize): Promise<void>
 }
@@ -52,7 +55,11 @@ export interface ExecFailure {
   readonly argv: readonly string[]
 }
 
+const SIGKILL = 9
+const SIGSTOP = 19
 const callMs = 10_000
+/** What is not dead by then hangs in the kernel, or is frozen. */
+const treeEndMs = 2000
 const startMs = 120_000
 
 export async function runExec(
@@ -73,7 +80,8 @@ export async function runExec(
   )
   try {
     const pid = await startIn(world, shim, { container, id, spec, streams, wanted })
-    return new RunningExec({ world, shim, containerId: container.id, id, pid, streams, wanted })
+    const root = await hostProcess(world, container, pid)
+    return new RunningExec({ world, shim, containerId: container.id, id, pid, root, streams, wanted })
   } catch (error) {
     await streams.close()
     const failed = { containerId: container.id, operation, argv: command.argv, monitorArgv: [] } as const
@@ -153,12 +161,31 @@ async function closeStdin(shim: Shim, id: string, execId: string): Promise<void>
   }
 }
 
+/**
+ * Who the command is among the processes of this host; undefined where it is none of them, since the pid is then that of
+ * a machine. A shim that is gone meanwhile has taken the command with it.
+ */
+async function hostProcess(
+  world: VmWorld,
+  container: Container,
+  pid: number,
+): Promise<ProcessIdentity | undefined> {
+  try {
+    const below = await belowShim(world, await placeOf(world, container))
+    return below === undefined || pid <= 1 ? undefined : await readIdentity(pid)
+  } catch (err) {
+    world.logger.warn({ containerId: container.id, pid, err }, 'what a command starts will not end with it')
+    return undefined
+  }
+}
+
 interface Running {
   readonly world: VmWorld
   readonly shim: Shim
   readonly containerId: string
   readonly id: string
   readonly pid: number
+  readonly root: ProcessIdentity | undefined
   readonly streams: ExecStreams
   readonly wanted: WantedStreams
 }
@@ -194,6 +221,29 @@ class RunningExec implements VmExec {
 
   async kill(signal: number): Promise<boolean> {
     if (this.#isOver) return false
+    if (signal === SIGKILL) await this.#endDescendants()
+    return this.#signal(signal)
+  }
+
+  /**
+   * No shim knows of them, so they are signalled here. The command itself, which is the shim's to signal, is stopped
+   * meanwhile, so that it starts no others.
+   */
+  async #endDescendants(): Promise<void> {
+    const { root, world, containerId } = this.#running
+    if (root === undefined || !(await this.#signal(SIGSTOP))) return
+    try {
+      if (!(await endProcessTree(root, treeEndMs)))
+        world.logger.warn({ containerId, pid: root.pid }, 'what a command has started does not die of KILL')
+    } catch (err) {
+      world.logger.warn(
+        { containerId, pid: root.pid, err },
+        'what a command has started was not ended with it',
+      )
+    }
+  }
+
+  async #signal(signal: number): Promise<boolean> {
     try {
       const request = { ...this.#process(), signal }
       await this.#running.shim.call(Task.method.kill, request, { timeoutMs: callMs })
