@@ -5,6 +5,9 @@ import type { Logger } from '../surroundings/logger.ts'
 /**
  * A container without monitor has lost its log, its attached clients and its exit code. `keep` lets it run on: its end is
  * still noticed, as unknown. `kill` ends it at once.
+ *
+ * Behind a shim a kept container can be signalled, paused, stopped and deleted; no command can be run in it, and what it
+ * writes fails, since nobody reads it. One in a machine of its own is killed in any case: nobody reaches it any more.
  */
 export type MonitorPolicy = 'keep' | 'kill'
 

@@ -31,7 +31,6 @@ export function openVmHarness(below: keyof typeof programs): ContractHarness {
       kill(shimPid(container))
     },
     killInit: (container) => {
-      // It is killed together with its shim.
       if (container.state.pid > 1) kill(container.state.pid)
     },
     catches: (container, signal) =>

@@ -16,12 +16,14 @@ const place = { runDir: config.runDir, runtimeRoot: config.runtimes['shim']?.run
 let rootfs = ''
 let runtime: Runtime
 let bystander: Container
+/** Ids of containers that outlive their shims. */
+const kept = new Set<string>()
 
-async function describeContainer(): Promise<Container> {
+async function describeContainer(args = ['/bin/sleep', '1000']): Promise<Container> {
   const id = makeContainerId('lost')
   const bundlePath = join(root, id)
   mkdirSync(bundlePath, { mode: 0o700 })
-  await writeBundle(bundlePath, defaultSpec({ rootfs, args: ['/bin/sleep', '1000'], cgroupsPath: `/${id}` }))
+  await writeBundle(bundlePath, defaultSpec({ rootfs, args, cgroupsPath: `/${id}` }))
   return new Container({ id, bundlePath, dir: join(root, `${id}-dir`) })
 }
 
@@ -34,7 +36,7 @@ async function running(): Promise<Container> {
 
 beforeAll(async () => {
   rootfs = makeRootfs(root)
-  runtime = await Runtime.open(config)
+  runtime = await Runtime.open(config, { onMonitorLost: ({ id }) => (kept.has(id) ? 'keep' : 'kill') })
   bystander = await running()
 })
 afterAll(async () => {
@@ -135,6 +137,36 @@ describe('a shim that is killed', () => {
     killShim(deleting)
     await deletion
     expect(vmTraces(place, deleting)).toEqual([])
+  })
+
+  it('leaves a container that is to be kept: it runs on, is signalled, paused and stopped, and its exit is unknown', async () => {
+    const container = await describeContainer([
+      '/bin/sh',
+      '-c',
+      'trap "exit 3" TERM; while :; do sleep 0.05; done',
+    ])
+    kept.add(container.id)
+    await runtime.createContainer(container)
+    await runtime.startContainer(container)
+    const { counts, stop } = countEvents(container)
+    const command = await runtime.startExec(container, ['/bin/sleep', '1000'])
+    killShim(container)
+    await until('it is told of', () => counts.get('monitorLost') === 1)
+    expect(await command.exited).toEqual({ kind: 'unknown', why: 'monitor-lost' })
+    await until('the command is dead', () => readIdentitySync(command.pid) === undefined)
+    await runtime.updateContainerStatus(container)
+    expect([container.status, readIdentitySync(container.state.pid)?.pid]).toEqual([
+      'running',
+      container.state.pid,
+    ])
+    expect(await outcomeOf(runtime.execSyncContainer(container, ['/bin/true'], 20))).toBe('ERR_MONITOR_LOST')
+    await runtime.pauseContainer(container)
+    await runtime.unpauseContainer(container)
+    await runtime.signalContainer(container, 'SIGTERM')
+    expect(await runtime.waitContainer(container)).toMatchObject({ kind: 'unknown', why: 'monitor-lost' })
+    await runtime.deleteContainer(container)
+    stop()
+    expect([counts.get('exited'), vmTraces(place, container)]).toEqual([1, []])
   })
 
   it('has done no harm to a container beside it', async () => {

@@ -6,7 +6,7 @@ import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import type { ExecCommand, ExecExit } from '../exec-port.ts'
-import { readIdentity } from '../process-identity.ts'
+import { killProcess, readIdentity } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { TerminalSize } from '../terminal-size.ts'
@@ -243,6 +243,18 @@ class RunningExec implements VmExec {
     }
   }
 
+  /** Nobody will hear of its end, and its container may live on without a shim. */
+  async #endLost(): Promise<void> {
+    const { root, world, containerId } = this.#running
+    if (root === undefined) return
+    try {
+      if (killProcess(root, SIGSTOP)) await endProcessTree(root, treeEndMs)
+      killProcess(root, SIGKILL)
+    } catch (err) {
+      world.logger.warn({ containerId, pid: root.pid, err }, 'a command was not ended with its shim')
+    }
+  }
+
   async #signal(signal: number): Promise<boolean> {
     try {
       const request = { ...this.#process(), signal }
@@ -279,6 +291,7 @@ class RunningExec implements VmExec {
         const isLost = isOciError(error) && error.code === 'ERR_MONITOR_LOST'
         if (isLost && (await shim.restored())) continue
         if (!isLost) world.logger.warn({ containerId, err: error }, 'a shim refuses to wait for a command')
+        else await this.#endLost()
         this.#isOver = true
         return { kind: 'unknown', why: 'monitor-lost' }
       }

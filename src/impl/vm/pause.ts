@@ -2,7 +2,8 @@
  * Pause and resume, by the shim.
  *
  * Shims refuse what is so already, and runc's does not notice what somebody else does to the freezer. So a refusal is
- * decided by looking; what is frozen against the shim's belief is thawed by the runtime below it.
+ * decided by looking; what is frozen against the shim's belief is thawed by the runtime below it. That one does all where
+ * the shim is gone.
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
@@ -38,12 +39,14 @@ async function toggle(
     await shim.call(Task.method[verb], { id: container.id }, { timeoutMs: limitMs, signal })
     return
   } catch (error) {
-    if (!isRpcError(error) && !(isOciError(error) && error.code === 'ERR_MONITOR_LOST')) throw error
+    const isLost = isOciError(error) && error.code === 'ERR_MONITOR_LOST'
+    if (!isRpcError(error) && !isLost) throw error
     const { status } = await observe(world, container, options)
     if (wanted.includes(status)) return
     if (status === 'stopped' || status === 'absent')
       throw new OciError('ERR_NOT_RUNNING', error.message, { containerId: container.id, cause: error })
-    const below = status === 'paused' ? await belowShim(world, await placeOf(world, container)) : undefined
+    const isForRuntime = isLost || status === 'paused'
+    const below = isForRuntime ? await belowShim(world, await placeOf(world, container)) : undefined
     if (below === undefined) throw error
     await runRuntime(world, below, { verb, timeoutMs }, signal)
   }

@@ -1,7 +1,7 @@
 /**
  * Signals to a container's init, by its shim: the pid that is known here may be that of a whole machine.
  *
- * Only where the shim is gone, and so the container with it, is the process itself killed (task.ts does it at once).
+ * Only where the shim is gone is the process itself signalled; a machine only to kill it, whoever asks for that first.
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
@@ -11,12 +11,12 @@ import { taskOf } from './adopt.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import { readOomEvidence } from './oom.ts'
 import type { Shim } from './shim/connection.ts'
-import type { VmWorld } from './world.ts'
+import { belowShim, placeOf, type VmWorld } from './world.ts'
 
 const SIGKILL = 9
 const killMs = 10_000
 
-/** Throws ERR_NOT_RUNNING when init is gone, ERR_MONITOR_LOST for a signal that only the shim could have sent. */
+/** Throws ERR_NOT_RUNNING when init is gone, ERR_MONITOR_LOST for a signal into a machine without a shim. */
 export async function signal(
   world: VmWorld,
   container: Container,
@@ -33,7 +33,9 @@ export async function signal(
   } catch (error) {
     if (!isOciError(error)) throw error
     if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') throw gone(id, error)
-    if (error.code !== 'ERR_MONITOR_LOST' || signalNumber !== SIGKILL) throw error
+    if (error.code !== 'ERR_MONITOR_LOST') throw error
+    const isMachine = (await belowShim(world, await placeOf(world, container))) === undefined
+    if (isMachine && signalNumber !== SIGKILL) throw error
     if (!killProcess(init, signalNumber)) throw gone(id, error)
   }
 }

@@ -8,7 +8,7 @@ import { isOciError, OciError } from '../../errors/index.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { nanosOf } from './messages/instant.ts'
 import { Task as TaskService } from './messages/generated/task_pb.ts'
-import { endOrphan } from './orphan.ts'
+import { endLostMachine } from './orphan.ts'
 import type { Shim } from './shim/connection.ts'
 import type { ProcessExit } from './shim/events.ts'
 import type { ContainerStreams } from './streams/streams.ts'
@@ -57,7 +57,7 @@ export function holdTask(world: VmWorld, held: Pick<Task, 'container' | 'shim' |
     await shim.gone
     if (left.signal.aborted) return
     await streams?.lose()
-    if (exitedMs === undefined) await endOrphan(world, container, init, left.signal)
+    if (exitedMs === undefined) await endLostMachine(world, container, init, left.signal)
   }
   const ask = async (): Promise<void> => {
     const end = await waitForEnd(world, held, left.signal)
