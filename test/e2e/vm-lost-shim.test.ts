@@ -72,13 +72,27 @@ async function outcomeOf(attempt: Promise<unknown>): Promise<string> {
   }
 }
 
+/** What is under way when the shim is killed; what it returns at once is not awaited before. */
 type Call = (container: Container) => Promise<unknown>
+
+const nothing: Call = () => Promise.resolve()
+
+/** Before those that need it. */
+const preparations: Readonly<Record<string, Call>> = {
+  Resume: (container) => runtime.pauseContainer(container),
+}
 
 const calls: Readonly<Record<string, Call>> = {
   State: (container) => runtime.updateContainerStatus(container),
   Kill: (container) => runtime.signalContainer(container, 'SIGUSR1'),
   'Kill 9': (container) => runtime.stopContainer(container, 0),
   Pause: (container) => runtime.pauseContainer(container),
+  Resume: (container) => runtime.unpauseContainer(container),
+  CloseIO: async (container) => {
+    const { stdin, exited } = await runtime.startExec(container, ['/bin/cat'], { stdin: 'pipe' })
+    stdin?.end('words')
+    return exited
+  },
   Update: (container) => runtime.updateContainer(container, { pids: { limit: 50 } }),
   Stats: (container) => runtime.containerStats(container),
   Exec: (container) => runtime.execSyncContainer(container, ['/bin/sleep', '0.1'], 20),
@@ -89,6 +103,7 @@ describe('a shim that is killed', () => {
     for (const afterMs of [0, 5]) {
       it(`${afterMs} ms into ${name} leaves one unknown or real exit, and nothing else`, async () => {
         const container = await running()
+        await (preparations[name] ?? nothing)(container)
         const { counts, stop } = countEvents(container)
         const outcome = outcomeOf(call(container))
         if (afterMs > 0) await new Promise((resolve) => setTimeout(resolve, afterMs))

@@ -50,7 +50,10 @@ async function serveRaw(onConnection: (socket: Socket) => void): Promise<string>
 it('a container whose log would be where its shim writes its own is refused', async () => {
   const host = await openFakeHost(makeTempRoot(), { script: 'exit 0' })
   const { id, bundlePath } = await host.container()
-  const attempt = host.impl.create(new Container({ id, bundlePath, logPath: `${bundlePath}/log` }), createEffect)
+  const attempt = host.impl.create(
+    new Container({ id, bundlePath, logPath: `${bundlePath}/log` }),
+    createEffect,
+  )
   await expect(attempt).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field: 'logPath' })
   expect(readdirSync(bundlePath)).toEqual(['config.json'])
 })

@@ -12,7 +12,7 @@ import { openExitEvents } from '../../../src/actors/exit-events.ts'
 import { defaultSpec, writeBundle } from '../../../src/bundle/bundle.ts'
 import { defineConfig } from '../../../src/config/define-config.ts'
 import type { RuntimeHandlerInput } from '../../../src/config/config.ts'
-import { Container } from '../../../src/container.ts'
+import { Container, type ContainerOptions } from '../../../src/container.ts'
 import { openLauncher, type Launcher } from '../../../src/impl/launcher/launcher.ts'
 import type { ExitFact, RuntimeImpl } from '../../../src/impl/runtime-impl.ts'
 import { Task } from '../../../src/impl/vm/messages/generated/task_pb.ts'
@@ -33,7 +33,7 @@ export interface FakeHost {
   readonly root: string
   readonly runDir: string
   readonly impl: RuntimeImpl
-  container(): Promise<Container>
+  container(options?: Partial<ContainerOptions>): Promise<Container>
   exit(container: Container): Promise<ExitFact>
 }
 
@@ -70,11 +70,11 @@ export async function openFakeHost(root: string, { script, name, handler }: Shim
     root,
     runDir: config.runDir,
     impl,
-    container: async () => {
+    container: async (options = {}) => {
       const id = makeContainerId('fake')
       const bundlePath = `${root}/${id}`
       await writeBundle(bundlePath, defaultSpec({ rootfs: '/', args: ['/bin/true'] }))
-      const container = new Container({ id, bundlePath, dir: `${root}/${id}-dir` })
+      const container = new Container({ id, bundlePath, dir: `${root}/${id}-dir`, ...options })
       containers.push(container)
       return container
     },
@@ -188,6 +188,7 @@ function handlersOf(answers: Answers, calls: string[]): Handler[] {
     ...counted(method.shutdown, answers.shutdown),
     ...counted(method.stats, answers.stats),
     ...counted(method.closeIO, answers.closeIO),
+    ...counted(method.exec, answers.exec),
   ]
 }
 

@@ -1,7 +1,9 @@
 /** Shims that are not like runc's: what Kata's does otherwise, on a shim whose answers are scripted. */
-import { PassThrough } from 'node:stream'
-import { existsSync, writeFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { constants, existsSync, openSync, writeFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { PassThrough, Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { Events } from '../../../src/impl/vm/messages/generated/events_pb.ts'
 import { packMessage, unpackMessage } from '../../../src/impl/vm/messages/any.ts'
 import { MetricsSchema } from '../../../src/impl/vm/messages/generated/metrics-v2_pb.ts'
@@ -16,6 +18,20 @@ async function started(fake: FakeShim): Promise<Container> {
   await fake.impl.create(container, createEffect)
   await fake.impl.start(container, effect)
   return container
+}
+
+/** A FIFO as a shim has it open. */
+function openToRead(path: string): Socket {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  const socket = new Socket({ fd, readable: true, writable: false })
+  onTestFinished(() => void socket.destroy())
+  return socket.pause()
+}
+
+/** What is read from it up to its end. */
+async function wholeOf(opened: Socket | undefined): Promise<string> {
+  if (opened === undefined) throw new Error('nothing was started yet')
+  return text(opened)
 }
 
 /** As a shim reports it. */
@@ -124,6 +140,72 @@ describe('a shim with a machine of its own', () => {
       netInput: 3,
       netOutput: 4,
     })
+  })
+
+  it('is told of the end of stdin after it was started, and once all is written and our end is closed', async () => {
+    let opened: Socket | undefined
+    let path = ''
+    let received = ''
+    const fake = await openFakeShim({
+      create: ({ stdin }) => {
+        path = stdin
+        return { pid: fake.machine.pid ?? 0 }
+      },
+      start: () => {
+        opened = openToRead(path)
+        return { pid: fake.machine.pid ?? 0 }
+      },
+      // As Kata's: it answers when it has read to the end. Nothing was read before.
+      closeIO: async () => {
+        received = await wholeOf(opened)
+        return {}
+      },
+    })
+    const container = await fake.container({ stdin: true, stdinOnce: true })
+    await fake.impl.create(container, createEffect)
+    const words = 'x'.repeat(40_000)
+    await fake.impl.attach?.(container, { stdin: Readable.from([words]) }, effect)
+    await fake.impl.start(container, effect)
+    await expect.poll(() => received.length, { timeout: 20_000 }).toBe(words.length)
+    const [start, closeIo] = [fake.calls.indexOf('Start'), fake.calls.indexOf('CloseIO')]
+    expect(start).toBeLessThan(closeIo)
+    expect(fake.calls.filter((name) => name === 'CloseIO')).toHaveLength(1)
+  })
+
+  it('is told of the end of a command’s stdin in the same way, and of its KILL and nothing else', async () => {
+    const exited = Promise.withResolvers<number>()
+    const signals: unknown[] = []
+    let opened: Socket | undefined
+    let path = ''
+    let received = ''
+    const fake = await openFakeShim({
+      exec: ({ stdin }) => {
+        path = stdin
+        return {}
+      },
+      start: ({ execId }) => {
+        if (execId !== '') opened = openToRead(path)
+        return { pid: fake.machine.pid ?? 0 }
+      },
+      closeIO: async () => {
+        received = await wholeOf(opened)
+        return {}
+      },
+      wait: async ({ execId }) => (execId === '' ? never() : { exitStatus: await exited.promise }),
+      kill: ({ execId, signal, all }) => {
+        signals.push([execId !== '', signal, all])
+        exited.resolve(137)
+        return {}
+      },
+    })
+    const container = await started(fake)
+    const session = await fake.impl.execs?.startExec(container, { argv: ['/bin/cat'], stdin: true }, effect)
+    session?.stdin?.end('some words')
+    await expect.poll(() => received, { timeout: 20_000 }).toBe('some words')
+    // The pid is that of the machine, which is not to be touched.
+    expect(await session?.kill(9)).toBe(true)
+    expect(await session?.exited).toEqual({ kind: 'code', code: 137 })
+    expect([signals, fake.machine.signalCode]).toEqual([[[true, 9, false]], null])
   })
 
   it('says by a file that the kernel ran out of memory', async () => {
