@@ -1,12 +1,14 @@
 /** Containers behind a shim outlive their supervisor, and the next one goes on with them, as with conmon. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { Container, defaultSpec, Runtime, writeBundle } from '../../src/index.ts'
 import { killProcess, observeProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
-import { until } from './oci-host.ts'
+import { processesNaming, until } from './oci-host.ts'
 import { shimOf, vmConfig, vmTraces } from './vm-host.ts'
 
 const SIGKILL = 9
@@ -65,6 +67,40 @@ describe('a restart of the supervisor', () => {
     expect(logOf(container)).toContain('last words')
     await runtime.deleteContainer(container)
     expect(first.traces()).toEqual([])
+  })
+
+  it('ends the commands that a killed supervisor has left, with what they started, and no other', async () => {
+    const root = makeTempRoot()
+    const id = makeContainerId('vm')
+    const mark = makeContainerId('mark')
+    const bundlePath = join(root, id)
+    mkdirSync(bundlePath, { mode: 0o700 })
+    const args = ['/bin/sh', '-c', `while :; do sleep 0.05; done`]
+    await writeBundle(bundlePath, defaultSpec({ rootfs: makeRootfs(root), args, cgroupsPath: `/${id}` }))
+    const program = new URL('vm-exec-embedder.ts', import.meta.url).pathname
+    const supervisor = spawn(process.execPath, [program, root, bundlePath, id, mark], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(supervisor.stdout, 'data')
+    expect(processesNaming(`: ${mark}`).length).toBeGreaterThanOrEqual(2)
+    supervisor.kill('SIGKILL')
+    await once(supervisor, 'exit')
+
+    const config = vmConfig(root)
+    const runtime = await Runtime.open(config)
+    onTestFinished(() => runtime.close())
+    expect(processesNaming(`: ${mark}`)).toEqual([])
+    const homes = join(config.runDir, 'vm/exec')
+    expect(
+      existsSync(homes) ? readdirSync(homes).filter((name) => !name.startsWith(`${process.pid}-`)) : [],
+    ).toEqual([])
+    const container = runtime.containers.get(id)
+    if (container === undefined) throw new Error('it was not taken up')
+    expect(readdirSync(bundlePath).filter((name) => name.endsWith('.pid'))).toEqual(['init.pid'])
+    expect(await runtime.execSyncContainer(container, ['/bin/true'], 20)).toMatchObject({ exitCode: 0 })
+    await runtime.deleteContainer(container)
+    const place = { runDir: config.runDir, runtimeRoot: config.runtimes['shim']?.runtimeRoot ?? '' }
+    expect(vmTraces(place, container)).toEqual([])
   })
 
   it('does not know the exit of a container whose shim was killed meanwhile, and removes it', async () => {

@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto'
 
 const prefix = 'exec-'
 
+/** Every id that {@link makeExecId} makes. */
+export const execIdExpression = /^exec-[0-9a-f]{32}$/
+
 /** The pid file that runc's shim makes in the bundle for a command with an id of ours. */
 export const execIdPattern = /^exec-[0-9a-f]{32}\.pid$/
 

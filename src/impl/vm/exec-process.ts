@@ -17,6 +17,7 @@ import { notRun } from '../oci/exec-errors.ts'
 import { checkExecCommand } from '../requests/exec-command.ts'
 import { taskOf } from './adopt.ts'
 import { makeExecId } from './exec-id.ts'
+import { noteExec } from './left-execs.ts'
 import { packSpecType } from './messages/any.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import type { Shim } from './shim/connection.ts'
@@ -73,12 +74,14 @@ export async function runExec(
   const spec = await processSpec(container, command, wanted)
   const { shim } = await taskOf(world, container)
   const id = makeExecId()
+  const directory = await world.fifos.makeDirectory()
   const streams = await makeExecStreams(
     { logger: world.logger, fifos: world.fifos },
-    { ...wanted, containerId: container.id, directory: await world.fifos.makeDirectory() },
+    { ...wanted, containerId: container.id, directory },
     { closeStdin: () => closeStdin(shim, container.id, id) },
   )
   try {
+    await noteExec(directory, { id: container.id, execId: id })
     const pid = await startIn(world, shim, { container, id, spec, streams, wanted })
     const root = await hostProcess(world, container, pid)
     return new RunningExec({ world, shim, containerId: container.id, id, pid, root, streams, wanted })

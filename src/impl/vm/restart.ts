@@ -10,6 +10,7 @@ import { removeExitTemporaries } from '../oci/tidy.ts'
 import type { ExitFact, Provenance } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { exitCodeOf } from './exits.ts'
+import { endLeftExecs } from './left-execs.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import { nanosOf } from './messages/instant.ts'
 import { vmDirectory } from './paths.ts'
@@ -55,5 +56,8 @@ export async function unreportedExit(
 /** `ids`: containers that are over. Throws ERR_IO. */
 export async function tidy(world: VmWorld, ids: ReadonlySet<string>): Promise<void> {
   await removeExitTemporaries(world.config.containerExitsDir, ids)
-  for (const home of await abandonedHomes(vmDirectory(world.config.runDir))) await removeHome(home)
+  for (const home of await abandonedHomes(vmDirectory(world.config.runDir))) {
+    await endLeftExecs(world, home)
+    await removeHome(home)
+  }
 }
