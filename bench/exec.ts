@@ -19,9 +19,9 @@ import type { Container } from '../src/index.ts'
 import { openAttachBridge } from '../src/impl/attach-bridge/client.ts'
 import type { ExecPort, ExecSession } from '../src/impl/exec-port.ts'
 import { openLauncher } from '../src/impl/launcher/launcher.ts'
-import { readCgroupMounts } from '../src/impl/oci/cgroups.ts'
+import { readCgroupMounts } from '../src/impl/host/cgroups.ts'
 import { createExecs } from '../src/impl/oci/execs.ts'
-import { Notebook } from '../src/impl/oci/notes.ts'
+import { openNotebook } from '../src/impl/oci/notes.ts'
 import type { OciWorld } from '../src/impl/oci/world.ts'
 import { silentLogger } from '../src/surroundings/logger.ts'
 import { openRealRuntime, type RealRuntime } from './real-runtime.ts'
@@ -232,7 +232,7 @@ const execs = createExecs({
     launcher,
     logger: silentLogger,
     environment: process.env,
-    notebook: new Notebook(silentLogger),
+    notebook: openNotebook(silentLogger),
     programs: new Map(),
     adopted: new WeakMap(),
     cgroupMounts: readCgroupMounts,

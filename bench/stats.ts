@@ -7,8 +7,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { EMPTY } from 'rxjs'
-import { readCgroupMounts } from '../src/impl/oci/cgroups.ts'
-import { Notebook } from '../src/impl/oci/notes.ts'
+import { readCgroupMounts } from '../src/impl/host/cgroups.ts'
+import { openNotebook } from '../src/impl/oci/notes.ts'
 import { Sampling } from '../src/impl/sampling.ts'
 import { stats } from '../src/impl/oci/stats.ts'
 import type { OciWorld } from '../src/impl/oci/world.ts'
@@ -46,7 +46,7 @@ async function makeWorld(config: Config): Promise<OciWorld> {
       urgent: () => undefined,
     },
     logger: silentLogger,
-    notebook: new Notebook(silentLogger),
+    notebook: openNotebook(silentLogger),
     environment: process.env,
     cgroupMounts: () => Promise.resolve(mounts),
     programs: new Map(),

@@ -10,7 +10,7 @@ import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isOciError } from '../errors/index.ts'
 import { killProcess, parseProcessStat, type ProcessStat } from './process-identity.ts'
-import { readKernelFile } from './oci/kernel-file.ts'
+import { readKernelFile } from './host/kernel-file.ts'
 import type { ProcessIdentity } from './runtime-impl.ts'
 
 const SIGKILL = 9

@@ -25,6 +25,31 @@ const nouns = [
 /** What everybody is handed instead of taking it from the process. */
 const surroundings = ['surroundings/']
 
+/** What code that deals with this host and its containers stands on. */
+const host = [
+  ...nouns,
+  ...surroundings,
+  'bundle/bundle.ts',
+  'files.ts',
+  'config/',
+  'impl/runtime-impl.ts',
+  'impl/attach-port.ts',
+  'impl/exec-port.ts',
+  'impl/stats-port.ts',
+  'impl/streams-port.ts',
+  'impl/terminal-size.ts',
+  'impl/sampling.ts',
+  'impl/requests/',
+  'impl/attach-client/',
+  'impl/join-streams.ts',
+  'impl/all-ended.ts',
+  'impl/attach-bridge/',
+  'impl/launcher/',
+  'rxjs',
+  'zod',
+  node,
+]
+
 export const importTable: Readonly<Record<string, ImportRule>> = {
   'errors/': { imports: [] },
   'bundle/oci-spec.ts': { imports: ['errors/'] },
@@ -68,32 +93,10 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   },
 
   // Implementations never see machines or actors.
-  'impl/': {
-    imports: [
-      ...nouns,
-      ...surroundings,
-      'bundle/bundle.ts',
-      'files.ts',
-      'config/',
-      'impl/runtime-impl.ts',
-      'impl/attach-port.ts',
-      'impl/exec-port.ts',
-      'impl/stats-port.ts',
-      'impl/streams-port.ts',
-      'impl/terminal-size.ts',
-      'impl/sampling.ts',
-      'impl/requests/',
-      'impl/attach-client/',
-      'impl/join-streams.ts',
-      'impl/all-ended.ts',
-      'impl/attach-bridge/',
-      'impl/launcher/',
-      'impl/vm/streams/',
-      'rxjs',
-      'zod',
-      node,
-    ],
-  },
+  'impl/': { imports: [...host, 'impl/host/'] },
+  // This host and the OCI runtimes on it, for whoever runs containers there.
+  'impl/host/': { imports: [...host, 'impl/'] },
+  'impl/oci/': { imports: [...host, 'impl/', 'impl/host/'] },
   // The port is types only: whoever implements it outside of this package needs nothing of ours at run time.
   'impl/runtime-impl.ts': {
     imports: [],
@@ -145,6 +148,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
       'files.ts',
       'config/',
       'impl/',
+      'impl/host/',
       'rxjs',
       'zod',
       node,

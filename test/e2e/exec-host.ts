@@ -8,10 +8,10 @@ import type { Container } from '../../src/container.ts'
 import { isOciError, type OciError } from '../../src/errors/index.ts'
 import type { ExecPort, ExecRequest, ExecSession } from '../../src/impl/exec-port.ts'
 import { openLauncher, type Launcher } from '../../src/impl/launcher/launcher.ts'
-import { readCgroupMounts } from '../../src/impl/oci/cgroups.ts'
+import { readCgroupMounts } from '../../src/impl/host/cgroups.ts'
 import { createExecs } from '../../src/impl/oci/execs.ts'
 import { openAttachBridge } from '../../src/impl/attach-bridge/client.ts'
-import { Notebook } from '../../src/impl/oci/notes.ts'
+import { openNotebook } from '../../src/impl/oci/notes.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
@@ -76,7 +76,7 @@ function worldOf({ config, impl }: OciHost, launcher: Launcher): OciWorld {
     logger: silentLogger,
     environment: process.env,
     adopted: new WeakMap(),
-    notebook: new Notebook(silentLogger),
+    notebook: openNotebook(silentLogger),
     programs: new Map(),
     cgroupMounts: readCgroupMounts,
   } as Partial<OciWorld> as OciWorld

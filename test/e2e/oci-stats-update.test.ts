@@ -3,8 +3,8 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Container } from '../../src/container.ts'
 import { isOciError, type OciError } from '../../src/errors/index.ts'
 import { openLauncher } from '../../src/impl/launcher/launcher.ts'
-import { readCgroupMounts } from '../../src/impl/oci/cgroups.ts'
-import { Notebook } from '../../src/impl/oci/notes.ts'
+import { readCgroupMounts } from '../../src/impl/host/cgroups.ts'
+import { openNotebook } from '../../src/impl/oci/notes.ts'
 import { Sampling } from '../../src/impl/sampling.ts'
 import { stats } from '../../src/impl/oci/stats.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
@@ -46,7 +46,7 @@ async function openStage(runtime: 'crun' | 'runc'): Promise<Stage> {
     },
     exits: noExits([]),
     logger: silentLogger,
-    notebook: new Notebook(silentLogger),
+    notebook: openNotebook(silentLogger),
     environment: process.env,
     cgroupMounts: () => Promise.resolve(mounts),
     programs: new Map(),

@@ -1,8 +1,8 @@
 /** The stream effects of RuntimeOCI on a test's host, with a launcher of their own. */
 import { onTestFinished } from 'vitest'
 import { openLauncher, type Launcher } from '../../src/impl/launcher/launcher.ts'
-import { Notebook } from '../../src/impl/oci/notes.ts'
-import { portForward } from '../../src/impl/oci/port-forward.ts'
+import { openNotebook } from '../../src/impl/oci/notes.ts'
+import { portForward } from '../../src/impl/host/port-forward.ts'
 import { reopenLog } from '../../src/impl/oci/reopen-log.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
 import type { StreamEffects } from '../../src/impl/streams-port.ts'
@@ -21,7 +21,7 @@ export async function openStreams({ config }: OciHost, environment = process.env
     config,
     launcher,
     logger,
-    notebook: new Notebook(logger),
+    notebook: openNotebook(logger),
     environment,
     programs: new Map(),
     adopted: new WeakMap(),

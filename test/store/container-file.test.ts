@@ -55,7 +55,12 @@ describe('container.json', () => {
     const container = new Container({ id: 'c1', bundlePath: '/bundle', stopSignal: 'SIGINT' })
     const options = decodeContainer(encodeContainer(container), 'f')
     expect(options).toEqual(optionsOf(container))
-    expect(options).toMatchObject({ name: 'c1', dir: '/bundle', logPath: '/bundle/container.log', stopSignal: 2 })
+    expect(options).toMatchObject({
+      name: 'c1',
+      dir: '/bundle',
+      logPath: '/bundle/container.log',
+      stopSignal: 2,
+    })
     expect(options.createdAt).toEqual(container.createdAt)
     expect(options).not.toHaveProperty('netns')
   })

@@ -6,18 +6,18 @@
  * container deleted. Where the container stands, its own death comes first: then the monitor reports the exit and ends.
  */
 import { lstat } from 'node:fs/promises'
-import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
-import { errnoOf, isOciError } from '../../errors/index.ts'
+import { errnoOf } from '../../errors/index.ts'
 import { ioError, removeTemporaryFiles } from '../../files.ts'
+import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
+import { killAndWait } from '../host/process-end.ts'
+import { deleteFromRuntime } from '../host/runtime-delete.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
-import { cgroupDirectories, cgroupDirectory } from './cgroups.ts'
-import { deleteFromRuntime, endMonitor, forget, seeMonitorEnd } from './forget.ts'
-import { killMonitorCgroup, removeCgroups } from './monitor-cgroup.ts'
-import { findMonitor, killAndWait, searchMonitor } from './monitor.ts'
-import type { Notes } from './notes.ts'
-import { throwIfAborted } from './waiting.ts'
-import { placeOf, type OciWorld, type Place } from './world.ts'
+import { endMonitor, forget, seeMonitorEnd } from './forget.ts'
+import { killMonitorCgroup } from './monitor-cgroup.ts'
+import { findMonitor, searchMonitor } from './monitor.ts'
+import { type OciWorld, type Place, placeOf } from './world.ts'
 
 /** A process that sleeps in the kernel dies later. */
 const initKillMs = 1000
@@ -83,44 +83,5 @@ async function isCreated({ paths }: Place): Promise<boolean> {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return false
     throw ioError('examine', paths.initPidFile, error)
-  }
-}
-
-/** A runtime that was killed within create forgets the container and leaves its cgroups. They do no harm if they stay. */
-export async function removeContainerCgroups(
-  world: Pick<OciWorld, 'cgroupMounts' | 'logger'>,
-  place: Pick<Place, 'container'>,
-  notes: Pick<Notes, 'cgroupPaths'> | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await removeCgroups(await containerCgroups(world, place, notes), signal)
-  } catch (error) {
-    throwIfAborted(signal)
-    world.logger.debug({ containerId: place.container.id, err: error }, 'a cgroup of a container stays')
-  }
-}
-
-async function containerCgroups(
-  world: Pick<OciWorld, 'cgroupMounts'>,
-  { container }: Pick<Place, 'container'>,
-  notes: Pick<Notes, 'cgroupPaths'> | undefined,
-): Promise<readonly string[]> {
-  const mounts = await world.cgroupMounts()
-  if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) {
-    return cgroupDirectories(mounts, notes.cgroupPaths)
-  }
-  const path = await cgroupsPathOf(container)
-  return path === undefined ? [] : mounts.map((mount) => cgroupDirectory(mount, path))
-}
-
-async function cgroupsPathOf(container: Container): Promise<string | undefined> {
-  try {
-    const path = (await readBundleSpec(container)).linux?.cgroupsPath ?? ''
-    return /^\/+[^/]/.test(path) && !path.split('/').includes('..') ? path : undefined
-  } catch (error) {
-    // The bundle may be gone or have been broken all along.
-    if (isOciError(error)) return undefined
-    throw error
   }
 }

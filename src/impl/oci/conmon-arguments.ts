@@ -64,28 +64,7 @@ function stdioArguments({ terminal, stdin, stdinOnce }: Container): readonly str
   return stdinOnce ? ['-i'] : ['--leave-stdin-open', '-i']
 }
 
-/** Where a shell looks when nobody says. Some runtimes need mount(8) or criu. */
-export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
-/** The environment of conmon and of the runtime: what is configured, PATH, XDG_RUNTIME_DIR, and nothing of ours. */
-export function runtimeEnvironment(
-  monitorEnv: readonly string[],
-  ours: Readonly<Record<string, string | undefined>>,
-): Record<string, string> {
-  const { PATH: path = defaultPath, XDG_RUNTIME_DIR: runtimeDir } = ours
-  return {
-    PATH: path,
-    ...(runtimeDir === undefined ? {} : { XDG_RUNTIME_DIR: runtimeDir }),
-    ...Object.fromEntries(monitorEnv.map(entryOf)),
-  }
-}
-
 /** {@link runtimeEnvironment} plus the numbers of the two pipes that the launcher opens. */
 export function monitorEnvironment(runtimeEnv: Readonly<Record<string, string>>): Record<string, string> {
   return { ...runtimeEnv, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' }
-}
-
-function entryOf(setting: string): [string, string] {
-  const at = setting.indexOf('=')
-  return at < 0 ? [setting, ''] : [setting.slice(0, at), setting.slice(at + 1)]
 }

@@ -6,20 +6,21 @@
  * on, `cleanUp` finds what there is. What goes wrong is left to it: its callers run it after every failure.
  */
 import type { Container } from '../../container.ts'
-import { OciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
+import { type ErrorCode, type FailedCommand, OciError } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
-import type { OciSpec } from '../../bundle/oci-spec.ts'
+import { readCgroupPaths } from '../host/cgroups.ts'
+import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
+import { removeFile } from '../host/remove-file.ts'
+import { justBefore, notStartedError } from '../host/runtime-command.ts'
 import type { MonitorCreated, MonitorFailure, MonitorOutcome } from '../launcher/launcher.ts'
 import { readIdentity, readProcessStat } from '../process-identity.ts'
 import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts'
-import { readCgroupPaths } from './cgroups.ts'
 import { conmonCreateArguments, monitorEnvironment } from './conmon-arguments.ts'
-import { removeFile, removeMadeFiles } from './leftovers.ts'
+import { removeMadeFiles } from './leftovers.ts'
 import { monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
 import { readPidFile } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { preflight, type Preflight } from './preflight.ts'
-import { justBefore, notStartedError } from './runtime-command.ts'
 import type { OciWorld } from './world.ts'
 
 /** Throws what {@link preflight} throws, what the runtime's words mean, ERR_CREATE_FAILED, ERR_MONITOR_FAILED, ERR_TIMEOUT. */
@@ -134,11 +135,6 @@ async function handOver(
 async function initIdentity(pid: number): Promise<ProcessIdentity> {
   const stat = await readProcessStat(pid)
   return { pid, startTicks: stat?.startTicks ?? '0' }
-}
-
-/** A namespace with a path is somebody else's: a pod's, or the host's. */
-export function hasOwnPidNamespace(spec: OciSpec): boolean {
-  return spec.linux?.namespaces?.some(({ type, path }) => type === 'pid' && (path ?? '') === '') === true
 }
 
 function monitorArguments(

@@ -9,7 +9,7 @@
  */
 import { basename } from 'node:path'
 import type { Launcher } from '../launcher/launcher.ts'
-import { findProgram } from './programs.ts'
+import { findProgram } from '../host/programs.ts'
 import type { OciWorld } from './world.ts'
 
 const options = ['--reset-on-fork', '--fifo', '1'] as const

@@ -7,7 +7,7 @@
  *
  * A terminal is another matter: conmon holds its master side and gives it to whoever connects to a socket (exec-terminal.ts).
  */
-import { isAbsolute, join } from 'node:path'
+import { join } from 'node:path'
 import type { MoreStdio } from '../launcher/attend-protocol.ts'
 
 /** By names that no container id can have, since conmon calls the exit file by that. */
@@ -121,9 +121,4 @@ export function terminalDescriptors({ start, reports }: TerminalFifos): readonly
 export interface TerminalFifos {
   readonly start: string
   readonly reports: string
-}
-
-/** The root filesystem on the host; a relative path counts from the bundle. */
-export function rootfsPath(bundle: string, path: string | undefined): string {
-  return path !== undefined && isAbsolute(path) ? path : join(bundle, path ?? 'rootfs')
 }

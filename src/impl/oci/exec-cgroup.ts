@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf, isOciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import { killProcess, readIdentity } from '../process-identity.ts'
-import { controllerDirectory, readCgroupProcesses } from './cgroups.ts'
+import { controllerDirectory, readCgroupProcesses } from '../host/cgroups.ts'
 import type { OciWorld, Place } from './world.ts'
 
 const SIGKILL = 9

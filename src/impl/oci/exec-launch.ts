@@ -23,21 +23,22 @@ import type { ProcessIdentity } from '../runtime-impl.ts'
 import {
   conmonExecArguments,
   execFiles,
-  rootfsPath,
   terminalDescriptors,
   terminalEnvironment,
   type ExecFiles,
   type TerminalFifos,
 } from './exec-arguments.ts'
+import { rootfsPath } from '../host/rootfs-path.ts'
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
-import type { ExecHome } from './exec-home.ts'
+import type { ExecHome } from '../host/exec-home.ts'
 import { wordsToRunAhead } from './exec-ahead.ts'
-import { execProcess, type Terminal } from './exec-spec.ts'
-import { execUser } from './exec-user.ts'
+import { execProcess, type Terminal } from '../host/exec-spec.ts'
+import { execUser } from '../host/exec-user.ts'
 import { searchProcess } from './exec-process.ts'
 import { readPidFile } from './monitor.ts'
-import { notStartedError } from './runtime-command.ts'
-import { monitorPath, placeOf, runtimePath, type OciWorld, type Place } from './world.ts'
+import { notStartedError } from '../host/runtime-command.ts'
+import { monitorPath, placeOf, type OciWorld, type Place } from './world.ts'
+import { runtimePath } from '../host/programs.ts'
 
 export interface ExecWorld {
   readonly oci: OciWorld

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { readIdentity } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
-import { readIfThere } from './cgroups.ts'
+import { readIfThere } from '../host/cgroups.ts'
 
 /** The living process whose arguments have `value` right after `option`. Costs a read per process of the host. */
 export async function searchProcess(option: string, value: string): Promise<ProcessIdentity | undefined> {

@@ -4,12 +4,12 @@ import { OciError } from '../../errors/index.ts'
 import type { ExecExit, ExecRequest, ExecSession } from '../exec-port.ts'
 import { killProcess, readIdentity } from '../process-identity.ts'
 import type { CarriedExec } from './exec-channel.ts'
-import { exitUnknown, notRun } from './exec-errors.ts'
+import { exitUnknown, notRun } from '../host/exec-errors.ts'
 import type { ExecWorld } from './exec-launch.ts'
 import { checkExecRequest } from '../requests/exec-command.ts'
 import { launchWithFifos } from './exec-stream.ts'
 import { launchWithTerminal } from './exec-terminal.ts'
-import { throwIfAborted } from './waiting.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 
 const SIGKILL = 9
 const endLimitMs = 2000

@@ -5,7 +5,7 @@ import { execDrainDefaultMs, type ExecRequest } from '../exec-port.ts'
 import { FifoEnd, readFifo, writeFifo, type FifoReadable } from '../fifo.ts'
 import { within } from '../launcher/deadlines.ts'
 import type { CarriedExec, ExecChannel } from './exec-channel.ts'
-import { unlinkIfThere } from './exec-home.ts'
+import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecStdio, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { readPidFile } from './monitor.ts'
 

@@ -17,10 +17,10 @@ import {
 import { checkExecSyncLimits } from '../requests/exec-command.ts'
 import { FifoCapture, FifoEnd } from '../fifo.ts'
 import { whenExpired, within } from '../launcher/deadlines.ts'
-import { exitUnknown, notRun, type FailedExec } from './exec-errors.ts'
-import { unlinkIfThere } from './exec-home.ts'
+import { exitUnknown, notRun, type FailedExec } from '../host/exec-errors.ts'
+import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecOutcome, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
-import { throwIfAborted } from './waiting.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 
 /** Node's timers take no more; nobody waits longer. */
 const timerMaxMs = 2 ** 31 - 1

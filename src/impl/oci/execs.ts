@@ -1,102 +1,53 @@
-/**
- * The commands in containers of RuntimeOCI: which run now, how many there may be, and their end when their container
- * ends or this process lets go.
- */
-import { inContext, OciError } from '../../errors/index.ts'
-import { ExecSyncError, type ExecPort, type ExecSession } from '../exec-port.ts'
-import { within } from '../launcher/deadlines.ts'
-import { ExecHome } from './exec-home.ts'
+/** The commands in containers of RuntimeOCI. */
+import { inContext } from '../../errors/index.ts'
+import { ExecSyncError, type ExecPort } from '../exec-port.ts'
+import { ExecAdmissions } from '../host/exec-admissions.ts'
+import { ExecHome } from '../host/exec-home.ts'
 import type { ExecWorld, LaunchedExec } from './exec-launch.ts'
 import { startExec, type RunningExec } from './exec-session.ts'
 import { execSync } from './exec-sync.ts'
 
-/** Each has a monitor and up to three FIFOs; what is beyond is refused, not queued. */
-const execsMax = 1024
 const endLimitMs = 2000
-
-/** A command that was admitted, whether it runs already or not. */
-interface Entry {
-  readonly containerId: string
-  session: ExecSession | undefined
-  /** Undefined until it runs. */
-  end: ((limitMs: number) => Promise<boolean>) | undefined
-  disconnect: (() => Promise<unknown>) | undefined
-  readonly over: PromiseWithResolvers<void>
-}
 
 export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
   const { oci, launcher } = options
   const env = { PATH: oci.environment['PATH'] ?? '' }
   const home = new ExecHome({ runDir: oci.config.runDir, launcher, env })
   const world: ExecWorld = { ...options, home }
-  const entries = new Set<Entry>()
-  let closed = false
-
-  const admit = (containerId: string): Entry => {
-    if (closed) throw new OciError('ERR_CLOSED', 'the runtime is closed', { containerId })
-    if (entries.size >= execsMax)
-      throw new OciError('ERR_BUSY', `${execsMax} commands run in containers already`, { containerId })
-    const over = Promise.withResolvers<void>()
-    const entry: Entry = { containerId, session: undefined, end: undefined, disconnect: undefined, over }
-    entries.add(entry)
-    return entry
-  }
-  const forget = (entry: Entry): void => {
-    entries.delete(entry)
-    entry.over.resolve()
-  }
+  const admissions = new ExecAdmissions()
 
   return {
     execSync: async (container, request, { signal }) => {
-      const entry = admit(container.id)
+      const admission = admissions.admit(container.id)
       const onLaunched = (launched: LaunchedExec): void => {
-        entry.end = (limitMs) => launched.end(limitMs)
-        entry.disconnect = () => launched.end(endLimitMs)
-        if (closed) void entry.disconnect()
+        const end = (limitMs: number) => launched.end(limitMs)
+        admissions.begin(admission, { end, disconnect: () => end(endLimitMs) })
       }
       try {
         return await execSync(world, container, request, signal, { onLaunched })
       } catch (error) {
         throw ofContainer(error, container.id)
       } finally {
-        forget(entry)
+        admissions.forget(admission)
       }
     },
     startExec: async (container, request, { signal }) => {
-      const entry = admit(container.id)
+      const admission = admissions.admit(container.id)
       let exec: RunningExec
       try {
         exec = await startExec(world, container, request, signal)
       } catch (error) {
-        forget(entry)
+        admissions.forget(admission)
         throw ofContainer(error, container.id)
       }
-      Object.assign(entry, exec)
-      void exec.session.exited.then(() => forget(entry))
-      if (closed) void exec.disconnect()
+      admissions.begin(admission, exec)
+      void exec.session.exited.then(() => admissions.forget(admission))
       return exec.session
     },
-    sessions: (containerId) =>
-      [...entries].flatMap((entry) =>
-        entry.containerId === containerId && entry.session !== undefined ? [entry.session] : [],
-      ),
-    endAll: async (containerId, limitMs) => {
-      const own = [...entries].filter((entry) => entry.containerId === containerId)
-      const ends = own.map(async ({ end, over }) => {
-        if (end !== undefined) await end(limitMs)
-        // One that is being started ends by the death of its container, or is refused by the runtime.
-        return (
-          (await within(
-            over.promise.then(() => true),
-            limitMs,
-          )) === true
-        )
-      })
-      return (await Promise.all(ends)).every(Boolean)
-    },
+    sessions: (containerId) => admissions.sessions(containerId),
+    endAll: (containerId, limitMs) => admissions.endAll(containerId, limitMs),
     close: async () => {
-      closed = true
-      await Promise.allSettled([...entries].map(async ({ disconnect }) => disconnect?.()))
+      await admissions.close()
       await home.close()
     },
   }

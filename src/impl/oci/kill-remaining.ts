@@ -9,8 +9,8 @@ import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
-import { hasOwnPidNamespace } from './create.ts'
-import { runRuntime } from './runtime-command.ts'
+import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
+import { runRuntime } from '../host/runtime-command.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
 
 export async function killRemaining(

@@ -1,8 +1,9 @@
 /** Removing the files that conmon, the runtime and RuntimeOCI made for one container, and no others. */
-import { readlink, unlink } from 'node:fs/promises'
+import { readlink } from 'node:fs/promises'
 import { errnoOf } from '../../errors/index.ts'
 import { ioError, removeTemporaryFiles } from '../../files.ts'
-import { madeFiles, type ContainerPaths } from './paths.ts'
+import { removeFile } from '../host/remove-file.ts'
+import { type ContainerPaths, madeFiles } from './paths.ts'
 
 /** Succeeds when there is nothing. Throws ERR_IO. Nothing of the container may be running: its monitor needs them. */
 export async function removeMadeFiles(paths: ContainerPaths): Promise<void> {
@@ -22,16 +23,5 @@ async function pointsTo(link: string, target: string): Promise<boolean> {
     const errno = errnoOf(error)
     if (errno === 'ENOENT' || errno === 'EINVAL' || errno === 'ENOTDIR') return false
     throw ioError('read link', link, error)
-  }
-}
-
-export async function removeFile(file: string): Promise<void> {
-  try {
-    await unlink(file)
-  } catch (error) {
-    const errno = errnoOf(error)
-    // EISDIR: somebody has a directory of that name in the bundle; conmon never makes one.
-    if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EISDIR') return
-    throw ioError('remove', file, error)
   }
 }

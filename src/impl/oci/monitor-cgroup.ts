@@ -5,22 +5,19 @@
  * Being outside is a nicety: a hierarchy that cannot be written is left out, as in CRI-O, and create goes on.
  * Deliberately not here: systemd's scopes.
  */
-import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
-import { errnoOf, OciError } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
 import {
   cgroupDirectories,
   cgroupDirectory,
+  type CgroupMount,
   readCgroupPaths,
   readCgroupProcesses,
-  type CgroupMount,
-} from './cgroups.ts'
-import { throwIfAborted, waitUntil } from './waiting.ts'
+} from '../host/cgroups.ts'
+import { killProcess, readIdentity } from '../process-identity.ts'
 
 const SIGKILL = 9
-const removeMs = 1000
 
 /** The group's path, the same in all hierarchies. ERR_INVALID_ARGUMENT when the parent is no path of a cgroup. */
 export function monitorCgroupPath(cgroupParent: string | undefined, id: string): string {
@@ -86,38 +83,5 @@ export async function killMonitorCgroup(
       const inside = cgroupDirectories(mounts, await readCgroupPaths(pid)).includes(directory)
       if (identity !== undefined && inside) killProcess(identity, SIGKILL)
     }
-  }
-}
-
-/**
- * Removes the group, once it is empty; its parents are not ours. What one controller refuses does not keep the others.
- * Throws ERR_IO when something stays in it, before that what the system refused (then with an errno in its cause).
- */
-export async function removeCgroups(directories: readonly string[], signal: AbortSignal): Promise<void> {
-  const failures: unknown[] = []
-  // A dead process stays in its groups until it is reaped; one wait is for all of them.
-  const endMs = performance.now() + removeMs
-  for (const directory of directories) {
-    try {
-      const removed = await waitUntil(() => removeCgroup(directory), endMs - performance.now(), signal)
-      if (!removed) failures.push(ioError('remove', directory, new Error('it is not empty')))
-    } catch (error) {
-      throwIfAborted(signal)
-      failures.unshift(error)
-    }
-  }
-  if (failures.length > 0) throw failures[0]
-}
-
-/** Only rmdir: the files of a group cannot be removed and need not be. */
-async function removeCgroup(directory: string): Promise<boolean> {
-  try {
-    await rmdir(directory)
-    return true
-  } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'ENOENT') return true
-    if (errno === 'EBUSY') return false
-    throw ioError('remove', directory, error)
   }
 }

@@ -1,15 +1,13 @@
 /** The monitor (conmon) of a container as a process: who it is, its end, and ending it. */
 import { readdir } from 'node:fs/promises'
-import { readTextFile } from '../../files.ts'
 import { isOciError } from '../../errors/index.ts'
-import { killProcess, observeProcess, readIdentity } from '../process-identity.ts'
+import { readTextFile } from '../../files.ts'
+import { readIfThere } from '../host/cgroups.ts'
+import { readIdentity } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
-import { readIfThere } from './cgroups.ts'
 import type { Place } from './world.ts'
-import { waitUntil } from './waiting.ts'
 
 const pidFileMaxBytes = 64
-const SIGKILL = 9
 
 /**
  * The living monitor that the pid file names. Undefined when there is none, and when that pid is somebody else's by now:
@@ -57,23 +55,4 @@ export async function readPidFile(file: string): Promise<number | undefined> {
     if (isOciError(error) && error.code === 'ERR_STATE_CORRUPT') return undefined
     throw error
   }
-}
-
-/** True when the process has ended within `timeoutMs`. Throws ERR_ABORTED. */
-export function processEnds(
-  identity: ProcessIdentity,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  return waitUntil(async () => (await observeProcess(identity)) === 'gone', timeoutMs, signal)
-}
-
-/** Kills a process of ours; true when it has ended within `timeoutMs`. */
-export function killAndWait(
-  identity: ProcessIdentity,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<boolean> {
-  killProcess(identity, SIGKILL)
-  return processEnds(identity, timeoutMs, signal)
 }

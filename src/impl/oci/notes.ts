@@ -5,11 +5,10 @@
  * Deliberately not here: the container's state, which is the store's.
  */
 import { z } from 'zod'
-import type { Container } from '../../container.ts'
-import { readTextFile, writeTextFile } from '../../files.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
-import type { CgroupPaths } from './cgroups.ts'
+import type { CgroupPaths } from '../host/cgroups.ts'
+import { identitySchema, Notebook } from '../host/notebook.ts'
 
 export interface Notes {
   readonly runtimeRoot: string
@@ -22,52 +21,19 @@ export interface Notes {
   readonly monitorCgroups: readonly string[]
 }
 
-const notesMaxBytes = 65_536
-
 const notesSchema = z.object({
   runtimeRoot: z.string().startsWith('/'),
   ownPidNamespace: z.boolean(),
-  init: z.object({ pid: z.int().min(2), startTicks: z.string().regex(/^\d+$/) }).optional(),
+  init: identitySchema.optional(),
   cgroupPaths: z.record(z.string(), z.string().startsWith('/')),
   monitorCgroups: z.array(z.string().startsWith('/')),
 })
 
+export type OciNotebook = Notebook<Notes>
+
 /** The notes of all containers that this process has had to do with, and their files. */
-export class Notebook {
-  readonly #known = new Map<string, Notes>()
-  readonly #logger: Logger
-
-  constructor(logger: Logger) {
-    this.#logger = logger
-  }
-
-  /** Not synced: after a crash of the host neither the processes nor their cgroups are there any more. Throws ERR_IO. */
-  async write(container: Container, file: string, notes: Notes): Promise<void> {
-    this.#known.set(container.id, notes)
-    await writeTextFile(file, `${JSON.stringify(notes)}\n`, { sync: false })
-  }
-
-  /** Undefined when there are none, also when the file holds something else: it helps, nothing depends on it. */
-  async read(container: Container, file: string): Promise<Notes | undefined> {
-    const known = this.#known.get(container.id)
-    if (known !== undefined) return known
-    const text = await readTextFile(file, { maxBytes: notesMaxBytes, code: 'ERR_STATE_CORRUPT' })
-    if (text === undefined) return undefined
-    const notes = parseNotes(text)
-    if (notes === undefined) {
-      this.#logger.warn(
-        { containerId: container.id, file },
-        'the notes on a container are unreadable and ignored',
-      )
-      return undefined
-    }
-    this.#known.set(container.id, notes)
-    return notes
-  }
-
-  forget(id: string): void {
-    this.#known.delete(id)
-  }
+export function openNotebook(logger: Logger): OciNotebook {
+  return new Notebook(parseNotes, logger)
 }
 
 /** The notes that a file's text states, or undefined. */

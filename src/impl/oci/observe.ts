@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
+import { isFrozen } from '../host/freezer.ts'
+import { runRuntime } from '../host/runtime-command.ts'
 import { readIdentity } from '../process-identity.ts'
-import type { EffectOptions, Observation, ProcessIdentity } from '../runtime-impl.ts'
-import { controllerDirectory, readCgroupPaths, readIfThere } from './cgroups.ts'
-import { runRuntime } from './runtime-command.ts'
-import { placeOf, type OciWorld } from './world.ts'
+import type { EffectOptions, Observation } from '../runtime-impl.ts'
+import { type OciWorld, placeOf } from './world.ts'
 
 const stateSchema = z.object({
   status: z.enum(['created', 'running', 'paused', 'stopped']),
@@ -45,20 +45,4 @@ export function parseRuntimeState(text: string, containerId: string): z.infer<ty
     const message = `the runtime's state of container ${containerId} must be JSON with status and pid, not ${JSON.stringify(text.slice(0, 200))}`
     throw new OciError('ERR_RUNTIME_FAILED', message, { containerId, cause: error })
   }
-}
-
-/** Read from the freezer, without asking the runtime. Undefined where that cannot be read: then the runtime's word counts. */
-export async function isFrozen(
-  world: Pick<OciWorld, 'cgroupMounts'>,
-  { pid }: ProcessIdentity,
-): Promise<boolean | undefined> {
-  const found = controllerDirectory(await world.cgroupMounts(), await readCgroupPaths(pid), 'freezer')
-  if (found === undefined) return undefined
-  if (found.version === 1) {
-    const state = await readIfThere(`${found.directory}/freezer.state`)
-    return state === undefined ? undefined : state.trim() === 'FROZEN'
-  }
-  const events = await readIfThere(`${found.directory}/cgroup.events`)
-  const [, frozen] = /^frozen ([01])$/m.exec(events ?? '') ?? []
-  return frozen === undefined ? undefined : frozen === '1'
 }

@@ -9,26 +9,13 @@
  * were killed before, a KILL by somebody else counts as out of memory; and so does a shell that passes on the 137 of a
  * child that was killed a moment ago.
  */
-import { stat } from 'node:fs/promises'
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
-import { errnoOf } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
-import { type CgroupPaths, controllerDirectory, readIfThere } from './cgroups.ts'
-import { placeOf, type OciWorld, type Place } from './world.ts'
-
-/** What the kernel and conmon say of OOM kills in a container so far. */
-export interface OomEvidence {
-  /** Processes killed; undefined when the cgroup is gone or does not count. */
-  readonly kills: number | undefined
-  /** When conmon first saw one. */
-  readonly firstSeenMs: number | undefined
-}
+import { type CgroupPaths, controllerDirectory, readIfThere } from '../host/cgroups.ts'
+import { endedByOom, modifiedMs, type OomEvidence } from '../host/oom-evidence.ts'
+import { type OciWorld, type Place, placeOf } from './world.ts'
 
 const exitCodeOfKill = 128 + 9
-
-/** An init that the OOM killer takes is reported after its output is drained. Longer than this, and it was a child. */
-const drainMaxMs = 10_000
 
 export async function oomKilled(world: OciWorld, container: Container, exitCode: number): Promise<boolean> {
   if (exitCode !== exitCodeOfKill) return false
@@ -36,26 +23,6 @@ export async function oomKilled(world: OciWorld, container: Container, exitCode:
   const evidence = await readOomEvidence(world, place)
   const exitedMs = await modifiedMs(place.paths.persistedExitFile)
   return endedByOom(evidence, world.oomBeforeKill.get(container.id), exitedMs)
-}
-
-/** The judgement. `before` is the evidence as it stood when we sent our own KILL, if we did. */
-export function endedByOom(
-  evidence: OomEvidence,
-  before: OomEvidence | undefined,
-  exitedMs: number | undefined,
-): boolean {
-  const { kills, firstSeenMs } = evidence
-  if (kills === undefined) {
-    if (firstSeenMs === undefined || before?.firstSeenMs !== undefined) return false
-    return !isLongBefore(firstSeenMs, exitedMs)
-  }
-  if (kills <= (before?.kills ?? 0)) return false
-  // The only one there was: its time is known.
-  return !(kills === 1 && isLongBefore(firstSeenMs, exitedMs))
-}
-
-function isLongBefore(firstSeenMs: number | undefined, exitedMs: number | undefined): boolean {
-  return firstSeenMs !== undefined && exitedMs !== undefined && exitedMs - firstSeenMs > drainMaxMs
 }
 
 export async function readOomEvidence(world: OciWorld, place: Place): Promise<OomEvidence> {
@@ -85,13 +52,4 @@ async function cgroupPathsOf(world: OciWorld, { container, paths }: Place): Prom
   if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) return notes.cgroupPaths
   const path = (await readBundleSpec(container)).linux?.cgroupsPath
   return path?.startsWith('/') === true ? { memory: path, '': path } : {}
-}
-
-async function modifiedMs(file: string): Promise<number | undefined> {
-  try {
-    return (await stat(file)).mtimeMs
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw ioError('examine', file, error)
-  }
 }

@@ -8,7 +8,7 @@ import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { observe } from './observe.ts'
-import { runRuntime } from './runtime-command.ts'
+import { runRuntime } from '../host/runtime-command.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
 export async function pause(world: OciWorld, container: Container, options: EffectOptions): Promise<void> {

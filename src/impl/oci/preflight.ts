@@ -3,18 +3,17 @@
  * harms nobody, above all not a living container of the same id: a second create in the same bundle would take its
  * monitor's socket, FIFOs and pid file away before the runtime refuses.
  */
-import { lstat, readlink, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
-import type { Container } from '../../container.ts'
-import { errnoOf, OciError, type ErrorCode } from '../../errors/index.ts'
-import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import { lstat, readlink } from 'node:fs/promises'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
+import type { Container } from '../../container.ts'
+import { errnoOf } from '../../errors/index.ts'
+import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import { checkBundle, checkLogPath, refusal, statOrAbsent } from '../host/bundle-checks.ts'
+import { assertProgram, runtimePath } from '../host/programs.ts'
 import { ensureOciDirectories } from './directories.ts'
 import { monitorCgroupPath } from './monitor-cgroup.ts'
 import { findMonitor } from './monitor.ts'
-import { assertProgram } from './programs.ts'
-import { monitorPath, newPlace, runtimePath, type OciWorld, type Place } from './world.ts'
+import { monitorPath, newPlace, type OciWorld, type Place } from './world.ts'
 
 export interface Preflight {
   readonly place: Place
@@ -62,45 +61,6 @@ export async function preflight(
   return { place, ...programs, monitorCgroup, spec, logExists }
 }
 
-/**
- * conmon appends to whatever is there and renames a new file over it when the log is reopened or full: neither must
- * happen to a device, a FIFO (its open would wait for a reader) or the target of a link.
- */
-export async function checkLogPath(container: Container): Promise<boolean> {
-  const { logPath } = container
-  const wrong = (rule: string) =>
-    refusal(container, 'ERR_INVALID_ARGUMENT', `log path ${logPath} ${rule}`, 'logPath')
-  // conmon takes what is before a colon for the name of a log driver.
-  if (logPath.includes(':')) throw wrong('must not contain a colon')
-  const directory = await statOrAbsent(dirname(logPath), stat)
-  if (directory?.isDirectory() !== true) throw wrong('must be in a directory that exists')
-  const log = await statOrAbsent(logPath, lstat)
-  if (log !== undefined && !log.isFile()) throw wrong('must be a regular file, not a link or a device')
-  return log !== undefined
-}
-
-/**
- * The runtime runs the bundle's config.json, whatever `setSpec` was given: that one serves our own decisions, and we never
- * write the file. So it has to be there in either case.
- */
-export async function checkBundle(
-  container: Container,
-  { paths }: { readonly paths: Pick<Place['paths'], 'configFile'> },
-): Promise<OciSpec> {
-  const spec = await readBundleSpec(container)
-  const config = await statOrAbsent(paths.configFile, lstat)
-  if (config?.isFile() !== true || config.size > bundleConfigMaxBytes) {
-    const message = `${paths.configFile} must be a regular file of at most ${bundleConfigMaxBytes} bytes: it is what the runtime runs, a spec given by setSpec is not written there`
-    throw refusal(container, 'ERR_BUNDLE', message, undefined, paths.configFile)
-  }
-  // conmon would wait for a terminal that never comes, or the runtime for somebody to take its terminal.
-  if ((spec.process?.terminal === true) !== container.terminal) {
-    const message = `${paths.configFile}: process.terminal must be ${container.terminal}, as the container's terminal is`
-    throw refusal(container, 'ERR_BUNDLE', message, 'process.terminal', paths.configFile)
-  }
-  return spec
-}
-
 /** conmon does not notice a missing exit directory at all, and a missing attach directory makes it end without a word. */
 async function checkDirectories({ config }: OciWorld, container: Container): Promise<void> {
   await ensureOciDirectories(config)
@@ -135,29 +95,4 @@ async function linkedBundle(link: string): Promise<string | undefined> {
 
 function inBundle(place: Place, bundle: string): Place {
   return { ...place, paths: { ...place.paths, bundle, monitorPidFile: `${bundle}/conmon-pidfile` } }
-}
-
-type Stats = Awaited<ReturnType<typeof lstat>>
-
-async function statOrAbsent(
-  path: string,
-  look: (path: string) => Promise<Stats>,
-): Promise<Stats | undefined> {
-  try {
-    return await look(path)
-  } catch (error) {
-    const errno = errnoOf(error)
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
-    throw ioError('examine', path, error)
-  }
-}
-
-function refusal(
-  container: Container,
-  code: ErrorCode,
-  message: string,
-  field?: string,
-  file?: string,
-): OciError {
-  return new OciError(code, message, { containerId: container.id, field, file })
 }

@@ -15,9 +15,9 @@ import { ioError } from '../../files.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { monitorLost, sendControlLine } from './control-fifo.ts'
-import { removeFile } from './leftovers.ts'
+import { removeFile } from '../host/remove-file.ts'
 import { findMonitor } from './monitor.ts'
-import { waitUntil } from './waiting.ts'
+import { waitUntil } from '../host/waiting.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
 /** From the line to the new file conmon takes 3 ms, unless it is stopped or blocked. */

@@ -12,19 +12,20 @@ import type { Logger } from '../../surroundings/logger.ts'
 import { openAttachBridge } from '../attach-bridge/client.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
-import { readCgroupMounts, type CgroupMount } from './cgroups.ts'
+import { readCgroupMounts, type CgroupMount } from '../host/cgroups.ts'
 import { cleanUp } from './clean-up.ts'
 import { attach, type AttachWorld } from './attach.ts'
 import { create } from './create.ts'
 import { deleteContainer } from './delete.ts'
 import { killRemaining } from './kill-remaining.ts'
-import { Notebook } from './notes.ts'
+import { openNotebook } from './notes.ts'
 import { createExecs } from './execs.ts'
-import { isFrozen, observe } from './observe.ts'
+import { isFrozen } from '../host/freezer.ts'
+import { observe } from './observe.ts'
 import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { signal } from './signal.ts'
-import { portForward } from './port-forward.ts'
+import { portForward } from '../host/port-forward.ts'
 import { reopenLog } from './reopen-log.ts'
 import { Sampling } from '../sampling.ts'
 import { start } from './start.ts'
@@ -116,7 +117,7 @@ function worldOf({
     exits,
     logger,
     environment,
-    notebook: new Notebook(logger),
+    notebook: openNotebook(logger),
     cgroupMounts: () => {
       mounts ??= readCgroupMounts()
       return mounts

@@ -1,7 +1,7 @@
 /** Start: has the runtime run the command of a created container. */
 import type { Container } from '../../container.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
-import { runRuntime } from './runtime-command.ts'
+import { runRuntime } from '../host/runtime-command.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
 export async function start(

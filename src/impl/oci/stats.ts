@@ -4,27 +4,20 @@
  *
  * Deliberately not here: the formats of the files (cgroup-stats-v1.ts, cgroup-stats-v2.ts, network-bytes.ts).
  */
-import { totalmem, uptime } from 'node:os'
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
+import { cgroupStatsV1, filesOfV1 } from '../host/cgroup-stats-v1.ts'
+import { cgroupStatsV2, filesOfV2, parsePressure } from '../host/cgroup-stats-v2.ts'
+import type { CgroupStats } from '../host/cgroup-stats.ts'
+import { type CgroupMount, type CgroupPaths, controllerDirectory } from '../host/cgroups.ts'
+import { composeStats, type Group } from '../host/compose-stats.ts'
+import { readKernelFile } from '../host/kernel-file.ts'
+import { readNetworkBytes } from '../host/network-bytes.ts'
+import { readProcessIo } from '../host/process-io.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import type { ContainerStats, PressureStalls } from '../stats-port.ts'
-import type { CgroupStats } from './cgroup-stats.ts'
-import { cgroupStatsV1, filesOfV1 } from './cgroup-stats-v1.ts'
-import { cgroupStatsV2, filesOfV2, parsePressure } from './cgroup-stats-v2.ts'
-import { type CgroupMount, type CgroupPaths, controllerDirectory } from './cgroups.ts'
-import { readKernelFile } from './kernel-file.ts'
-import { readNetworkBytes, type NetworkBytes } from './network-bytes.ts'
-import { readProcessIo } from './process-io.ts'
-import type { Sampling } from '../sampling.ts'
-import { throwIfAborted } from './waiting.ts'
-import { placeOf, type OciWorld } from './world.ts'
-
-/** /proc counts in hundredths of a second on every architecture that has containers. */
-const nanosPerTick = 10_000_000n
-const nanosPerMs = 1_000_000n
-const nanosPerSecond = 1e9
+import { type OciWorld, placeOf } from './world.ts'
 
 /**
  * Parity: the seed's ContainerStats. ERR_NOT_RUNNING when the container has no cgroup: it was never created, is deleted,
@@ -48,44 +41,6 @@ async function sample(world: OciWorld, container: Container): Promise<ContainerS
   return composeStats(world.sampling, container, { ...group, network, init })
 }
 
-/** What was read of a container, wherever it was read. */
-export interface StatsReading extends Group {
-  readonly network: NetworkBytes | undefined
-  readonly init: ProcessIdentity | undefined
-}
-
-/** A sample from a reading. ERR_UNSUPPORTED where nobody counts CPU time. */
-export function composeStats(
-  sampling: Sampling,
-  container: Container,
-  reading: StatsReading,
-): ContainerStats {
-  const { counters, psi, network, init, atNano } = reading
-  const { cpuNano, memTotalBytes, inactiveFileBytes = 0, throttling, oomKills, pids, block } = counters
-  if (cpuNano === undefined) throw noCpuTime(container, reading.isThere)
-  const memUsage = memTotalBytes === undefined ? undefined : Math.max(0, memTotalBytes - inactiveFileBytes)
-  const memLimit = Math.min(counters.memLimitBytes ?? Infinity, totalmem())
-  const cpuReading = { cpuNano, atNano, ageNano: () => ageOf(init) }
-  return {
-    container: container.id,
-    cpu: sampling.cpuPercent(container.id, cpuReading),
-    cpuNano,
-    systemNano: BigInt(Date.now()) * nanosPerMs,
-    memUsage,
-    memLimit,
-    memPerc: memUsage === undefined ? undefined : memUsage / memLimit,
-    netInput: network?.receivedBytes,
-    netOutput: network?.sentBytes,
-    blockInput: block?.readBytes,
-    blockOutput: block?.writtenBytes,
-    pids,
-    memTotalBytes,
-    throttling,
-    oomKills,
-    psi,
-  }
-}
-
 interface Whereabouts {
   readonly cgroupPaths: CgroupPaths
   readonly init: ProcessIdentity | undefined
@@ -100,15 +55,6 @@ async function whereToLook(world: OciWorld, container: Container): Promise<Where
   if (path?.startsWith('/') !== true) return { cgroupPaths: {}, init: undefined }
   const controllers = ['', ...filesOfV1.map(([, controller]) => controller)]
   return { cgroupPaths: Object.fromEntries(controllers.map((name) => [name, path])), init: undefined }
-}
-
-interface Group {
-  readonly counters: CgroupStats
-  readonly psi: PressureStalls | undefined
-  /** False when not one of the files was there. */
-  readonly isThere: boolean
-  /** When the CPU's counter was read, on the monotonic clock. */
-  readonly atNano: bigint
 }
 
 /** One file after the other: how many are read at once is the sampling's to say. */
@@ -153,18 +99,4 @@ async function readPressure(directory: string | undefined): Promise<PressureStal
     memory: parsePressure(await readKernelFile(`${directory}/memory.pressure`)),
     io: parsePressure(await readKernelFile(`${directory}/io.pressure`)),
   }
-}
-
-function noCpuTime({ id: containerId }: Container, isThere: boolean): OciError {
-  const details = { containerId, operation: 'stats' }
-  if (isThere)
-    return new OciError('ERR_UNSUPPORTED', 'this host has no cgroup that counts CPU time (cpuacct)', details)
-  const message = `container ${containerId} has no cgroup: it was not created, is deleted, or has ended`
-  return new OciError('ERR_NOT_RUNNING', message, details)
-}
-
-/** Nothing when the start is not known, see create.ts. */
-function ageOf(init: ProcessIdentity | undefined): bigint {
-  if (init === undefined || init.startTicks === '0') return 0n
-  return BigInt(Math.round(uptime() * nanosPerSecond)) - BigInt(init.startTicks) * nanosPerTick
 }

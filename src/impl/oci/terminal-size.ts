@@ -11,7 +11,7 @@ import { isOciError } from '../../errors/index.ts'
 import { checkTerminalSize } from '../attach-client/terminal-sizes.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import { sendControlLine } from './control-fifo.ts'
-import { waitUntil } from './waiting.ts'
+import { waitUntil } from '../host/waiting.ts'
 
 /** conmon reads within a millisecond, unless it is stopped. */
 const readMaxMs = 2000

@@ -5,12 +5,13 @@
  * Deliberately not here: what belongs to one container, which goes with it.
  */
 import { readdir } from 'node:fs/promises'
-import { endProcessTree } from '../process-tree.ts'
+import { readIfThere } from '../host/cgroups.ts'
+import { abandonedHomes, removeHome } from '../host/exec-home.ts'
+import { removeExitTemporaries } from '../host/exit-temporaries.ts'
+import { abandonedIn } from '../host/owner-mark.ts'
+import { removeFile } from '../host/remove-file.ts'
 import { readIdentity } from '../process-identity.ts'
-import { abandonedHomes, removeHome } from './exec-home.ts'
-import { readIfThere } from './cgroups.ts'
-import { removeFile } from './leftovers.ts'
-import { abandonedIn, namesIn } from './owner-mark.ts'
+import { endProcessTree } from '../process-tree.ts'
 import type { OciWorld } from './world.ts'
 
 const execEndMs = 2000
@@ -23,15 +24,6 @@ export async function tidy(world: OciWorld, ids: ReadonlySet<string>): Promise<v
   if (homes.length === 0) return
   await endCommandsOf(homes)
   for (const home of homes) await removeHome(home)
-}
-
-/** conmon writes `<id>.XXXXXX` and renames it; killed in between it leaves that. */
-export async function removeExitTemporaries(directory: string, ids: ReadonlySet<string>): Promise<void> {
-  for (const name of await namesIn(directory)) {
-    const id = /^(.+)\.[A-Za-z0-9]{6}$/.exec(name)?.[1]
-    // A container's id may look like that of another with such an ending.
-    if (id !== undefined && ids.has(id) && !ids.has(name)) await removeFile(`${directory}/${name}`)
-  }
 }
 
 /** Monitors of commands are found by their arguments, which name their files. */

@@ -1,31 +1,22 @@
 /** What the verbs of RuntimeOCI share, and what each needs of one container. */
 import type { Socket } from 'node:net'
-import type { Config, RuntimeHandler } from '../../config/config.ts'
+import type { RuntimeHandler } from '../../config/config.ts'
 import { validateRuntimeHandler } from '../../config/validate-runtime-handler.ts'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
-import type { Logger } from '../../surroundings/logger.ts'
+import type { OomEvidence } from '../host/oom-evidence.ts'
+import { lookUp } from '../host/programs.ts'
+import { runtimeEnvironment } from '../host/runtime-environment.ts'
+import type { HostWorld, RuntimePlace } from '../host/world.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import type { ExitSource, Provenance } from '../runtime-impl.ts'
-import type { CgroupMount } from './cgroups.ts'
-import { defaultPath, runtimeEnvironment } from './conmon-arguments.ts'
-import type { Notebook } from './notes.ts'
-import type { OomEvidence } from './oom.ts'
-import { containerPaths, type ContainerPaths } from './paths.ts'
-import { findProgram } from './programs.ts'
 import type { Sampling } from '../sampling.ts'
+import type { OciNotebook } from './notes.ts'
+import { containerPaths, type ContainerPaths } from './paths.ts'
 
-export interface OciWorld {
-  readonly config: Config
+export interface OciWorld extends HostWorld {
   readonly launcher: Pick<Launcher, 'run' | 'spawnMonitor'>
   readonly exits: ExitSource
-  readonly logger: Logger
-  readonly notebook: Notebook
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** Of this host, read once. */
-  cgroupMounts(): Promise<readonly CgroupMount[]>
-  /** Paths of programs that were looked up on PATH. */
-  readonly programs: Map<string, Promise<string | undefined>>
+  readonly notebook: OciNotebook
   /** Ids whose create was refused before it touched anything: what bears the id is not ours to clean up. */
   readonly untouched: Set<string>
   /**
@@ -48,14 +39,8 @@ export interface OciWorld {
 }
 
 /** A container as this implementation sees it. */
-export interface Place {
-  readonly container: Container
-  readonly handler: RuntimeHandler
-  readonly handlerName: string
-  readonly runtimeRoot: string
+export interface Place extends RuntimePlace {
   readonly paths: ContainerPaths
-  /** Of conmon and of the runtime. */
-  readonly env: Readonly<Record<string, string>>
 }
 
 /** The place of a new container, by the configuration. ERR_UNKNOWN_HANDLER. */
@@ -89,37 +74,7 @@ function handlerOf(world: OciWorld, name: string): RuntimeHandler {
   return handler ?? validateRuntimeHandler(world.config, name)
 }
 
-/** Absolute path of the runtime. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
-export async function runtimePath(
-  world: Pick<OciWorld, 'programs'>,
-  { handler, handlerName, env }: Pick<Place, 'handler' | 'handlerName' | 'env'>,
-): Promise<string> {
-  return handler.runtimePath ?? (await lookUp(world, handlerName, 'runtimePath', env))
-}
-
 /** Absolute path of conmon. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
 export async function monitorPath(world: OciWorld, { handler, env }: Place): Promise<string> {
   return handler.monitorPath ?? (await lookUp(world, 'conmon', 'monitorPath', env))
-}
-
-async function lookUp(
-  world: Pick<OciWorld, 'programs'>,
-  name: string,
-  setting: keyof RuntimeHandler,
-  { PATH: path = defaultPath }: Readonly<Record<string, string>>,
-): Promise<string> {
-  const key = `${name}\0${path}`
-  const found = world.programs.get(key) ?? findProgram(name, path)
-  world.programs.set(key, found)
-  const file = await found
-  if (file !== undefined) return file
-  // It may be installed later; a failed look-up is not remembered.
-  world.programs.delete(key)
-  throw new OciError(
-    'ERR_RUNTIME_NOT_FOUND',
-    `there is no ${name} on PATH (${path}); install it or set ${setting}`,
-    {
-      field: setting,
-    },
-  )
 }

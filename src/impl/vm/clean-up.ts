@@ -6,7 +6,7 @@
  */
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
-import { throwIfAborted, waitUntil } from '../oci/waiting.ts'
+import { throwIfAborted, waitUntil } from '../host/waiting.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { deleteBelow, forget } from './forget.ts'

@@ -14,9 +14,9 @@ import {
   type ExecSyncResult,
 } from '../exec-port.ts'
 import { whenExpired, within } from '../launcher/deadlines.ts'
-import { exitUnknown } from '../oci/exec-errors.ts'
+import { exitUnknown } from '../host/exec-errors.ts'
 import { checkExecSyncLimits } from '../requests/exec-command.ts'
-import { throwIfAborted } from '../oci/waiting.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 import { runExec, type VmExec } from './exec-process.ts'
 import type { VmWorld } from './world.ts'
 

@@ -1,70 +1,36 @@
-/**
- * The commands in containers of RuntimeVM: which run now, how many there may be, and their end when their container ends
- * or this process lets go.
- */
+/** The commands in containers of RuntimeVM. */
 import type { Container } from '../../container.ts'
 import { EMPTY } from 'rxjs'
-import { OciError } from '../../errors/index.ts'
 import { execDrainDefaultMs, type ExecPort, type ExecRequest, type ExecSession } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
 import { checkTerminalSize, LatestSize } from '../attach-client/terminal-sizes.ts'
-import { throwIfAborted } from '../oci/waiting.ts'
+import { ExecAdmissions } from '../host/exec-admissions.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 import { runExec, type VmExec } from './exec-process.ts'
 import { execSync } from './exec-sync.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import type { VmWorld } from './world.ts'
 
-/** Each has three FIFOs and a pending call; what is beyond is refused, not queued. */
-const execsMax = 1024
 const endLimitMs = 2000
 const SIGKILL = 9
 
-/** A command that was admitted, whether it runs already or not. */
-interface Entry {
-  readonly containerId: string
-  exec: VmExec | undefined
-  session: ExecSession | undefined
-  /** What to do with it when we leave. */
-  disconnect: () => Promise<unknown>
-  readonly over: PromiseWithResolvers<void>
-}
-
 export function createVmExecs(world: VmWorld): ExecPort {
-  const entries = new Set<Entry>()
-  let closed = false
-
-  const admit = (containerId: string): Entry => {
-    if (closed) throw new OciError('ERR_CLOSED', 'the runtime is closed', { containerId })
-    if (entries.size >= execsMax)
-      throw new OciError('ERR_BUSY', `${execsMax} commands run in containers already`, { containerId })
-    const over = Promise.withResolvers<void>()
-    const entry: Entry = { containerId, exec: undefined, session: undefined, disconnect: nothing, over }
-    entries.add(entry)
-    return entry
-  }
-  const forget = (entry: Entry): void => {
-    entries.delete(entry)
-    entry.over.resolve()
-  }
-  const begin = (entry: Entry, exec: VmExec, disconnect: Entry['disconnect']): void => {
-    entry.exec = exec
-    entry.disconnect = disconnect
-    if (closed) void disconnect()
-  }
-
+  const admissions = new ExecAdmissions()
   return {
     execSync: async (container, request, { signal }) => {
-      const entry = admit(container.id)
+      const admission = admissions.admit(container.id)
+      const onRunning = (exec: VmExec): void => {
+        const end = (limitMs: number) => endWithin(exec, limitMs)
+        admissions.begin(admission, { end, disconnect: () => end(endLimitMs) })
+      }
       try {
-        return await execSync(world, container, request, signal, (exec) =>
-          begin(entry, exec, () => end(exec)),
-        )
+        return await execSync(world, container, request, signal, onRunning)
       } finally {
-        forget(entry)
+        admissions.forget(admission)
       }
     },
     startExec: async (container, request, { signal }) => {
-      const entry = admit(container.id)
+      const admission = admissions.admit(container.id)
       const client = clientSizes(world, container, request)
       try {
         if (request.size !== undefined) checkTerminalSize(request.size, 'size')
@@ -72,42 +38,24 @@ export function createVmExecs(world: VmWorld): ExecPort {
         const wanted = wantedOf({ ...request, size: client.first })
         const exec = await runExec(world, container, request, wanted, 'startExec')
         const disconnect = () => leave(exec, request)
-        begin(entry, exec, disconnect)
         const sizes = new LatestSize((size) => exec.resize(size))
         const session = sessionOf(container, request, exec, sizes)
-        entry.session = session
-        void untilOver(exec, request).finally(() => forget(entry))
+        admissions.begin(admission, { session, end: (limitMs) => endWithin(exec, limitMs), disconnect })
+        void untilOver(exec, request).finally(() => admissions.forget(admission))
         followAbort(signal, exec, disconnect)
         client.follow(exec, sizes)
         return session
       } catch (error) {
         client.stop()
-        forget(entry)
+        admissions.forget(admission)
         throw error
       }
     },
-    sessions: (containerId) =>
-      [...entries].flatMap((entry) =>
-        entry.containerId === containerId && entry.session !== undefined ? [entry.session] : [],
-      ),
-    endAll: async (containerId, limitMs) => {
-      const own = [...entries].filter((entry) => entry.containerId === containerId)
-      const ends = own.map(async ({ exec, over }) => {
-        if (exec !== undefined) return (await endWithin(exec, limitMs)) !== undefined
-        // One that is being started ends by the death of its container, or is refused by the shim.
-        const isOver = over.promise.then(() => true)
-        return (await within(isOver, limitMs)) === true
-      })
-      return (await Promise.all(ends)).every(Boolean)
-    },
-    close: async () => {
-      closed = true
-      await Promise.allSettled([...entries].map(({ disconnect }) => disconnect()))
-    },
+    sessions: (containerId) => admissions.sessions(containerId),
+    endAll: (containerId, limitMs) => admissions.endAll(containerId, limitMs),
+    close: () => admissions.close(),
   }
 }
-
-const nothing = (): Promise<void> => Promise.resolve()
 
 function wantedOf({ tty = false, size, stdin = false, stdout = true, stderr = true }: ExecRequest) {
   return { terminal: tty, size, stdin, stdout: stdout || tty, stderr: stderr && !tty }
@@ -191,12 +139,8 @@ function followAbort(signal: AbortSignal, exec: VmExec, disconnect: () => Promis
 
 /** Nobody is at our end any more: it is ended, or goes on without an audience. */
 async function leave(exec: VmExec, { onDisconnect = 'kill' }: ExecRequest): Promise<void> {
-  if (onDisconnect === 'kill') await end(exec)
+  if (onDisconnect === 'kill') await endWithin(exec, endLimitMs)
   exec.discard()
-}
-
-async function end(exec: VmExec): Promise<void> {
-  await endWithin(exec, endLimitMs)
 }
 
 async function endWithin(exec: VmExec, limitMs: number): Promise<unknown> {

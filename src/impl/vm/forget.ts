@@ -1,7 +1,7 @@
 /** The last steps of clean-up and delete, with a shim or without: the runtime below, the files, what this process remembers. */
-import { removeContainerCgroups } from '../oci/clean-up.ts'
-import { deleteFromRuntime, keepsAnything } from '../oci/forget.ts'
-import { killAndWait } from '../oci/monitor.ts'
+import { removeContainerCgroups } from '../host/container-cgroups.ts'
+import { deleteFromRuntime, keepsAnything } from '../host/runtime-delete.ts'
+import { killAndWait } from '../host/process-end.ts'
 import { OciError } from '../../errors/index.ts'
 import { removeMadeFiles } from './leftovers.ts'
 import type { VmNotes } from './notes.ts'

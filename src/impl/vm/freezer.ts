@@ -1,6 +1,6 @@
 /** Whether a container is frozen, without asking its shim: runc's does not notice what others do to the freezer. */
 import type { Container } from '../../container.ts'
-import { isFrozen as isFrozenOnHost } from '../oci/observe.ts'
+import { isFrozen as isFrozenOnHost } from '../host/freezer.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { belowShim, placeOf, type VmWorld } from './world.ts'
 

@@ -1,7 +1,7 @@
 /** What a shim says that its container uses, of either version of cgroups, in the terms of ours. */
 import { OciError } from '../../errors/index.ts'
-import type { BlockBytes, CgroupStats } from '../oci/cgroup-stats.ts'
-import type { NetworkBytes } from '../oci/network-bytes.ts'
+import type { BlockBytes, CgroupStats } from '../host/cgroup-stats.ts'
+import type { NetworkBytes } from '../host/network-bytes.ts'
 import type { PressureStall, PressureStalls } from '../stats-port.ts'
 import { unpackMessage } from './messages/any.ts'
 import {

@@ -2,11 +2,9 @@
  * Whether the kernel's OOM killer ended a container: as for RuntimeOCI it takes the exit code of a KILL and an OOM kill
  * that our own KILL did not come after. The evidence is the shim's: its counters, its event, or Kata's file.
  */
-import { stat } from 'node:fs/promises'
 import type { Container } from '../../container.ts'
-import { errnoOf, isOciError } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
-import { endedByOom, type OomEvidence } from '../oci/oom.ts'
+import { isOciError } from '../../errors/index.ts'
+import { endedByOom, modifiedMs, type OomEvidence } from '../host/oom-evidence.ts'
 import { taskOf } from './adopt.ts'
 import { readMetrics } from './metrics.ts'
 import type { Shim } from './shim/connection.ts'
@@ -54,13 +52,4 @@ function uncounted(world: VmWorld, { id: containerId }: Container, err: unknown)
 async function notedMs(world: VmWorld, container: Container): Promise<number | undefined> {
   const { paths } = await placeOf(world, container)
   return modifiedMs(paths.oomFile)
-}
-
-async function modifiedMs(file: string): Promise<number | undefined> {
-  try {
-    return (await stat(file)).mtimeMs
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
-    throw ioError('examine', file, error)
-  }
 }

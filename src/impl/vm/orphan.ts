@@ -6,7 +6,7 @@
  * on is the embedder's to say (onMonitorLost).
  */
 import type { Container } from '../../container.ts'
-import { waitUntil } from '../oci/waiting.ts'
+import { waitUntil } from '../host/waiting.ts'
 import { killProcess, observeProcess } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { belowShim, placeOf, type VmWorld } from './world.ts'

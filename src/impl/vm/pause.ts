@@ -7,7 +7,7 @@
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
-import { justBefore, runRuntime } from '../oci/runtime-command.ts'
+import { justBefore, runRuntime } from '../host/runtime-command.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { Task } from './messages/generated/task_pb.ts'

@@ -1,7 +1,7 @@
 /** Port forwarding, where the pid of a container is one of this host and so is its network namespace. */
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
-import { portForward as portForwardOnHost } from '../oci/port-forward.ts'
+import { portForward as portForwardOnHost } from '../host/port-forward.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import type { PortForwardRequest } from '../streams-port.ts'
 import { belowShim, placeOf, type VmWorld } from './world.ts'

@@ -10,8 +10,8 @@ import type { Container } from '../../container.ts'
 import { inContext } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
-import { readCgroupMounts, type CgroupMount } from '../oci/cgroups.ts'
-import { ExecHome } from '../oci/exec-home.ts'
+import { readCgroupMounts, type CgroupMount } from '../host/cgroups.ts'
+import { ExecHome } from '../host/exec-home.ts'
 import { Sampling } from '../sampling.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
 import { attach } from './attach.ts'
@@ -21,7 +21,7 @@ import { deleteContainer } from './delete.ts'
 import { createVmExecs } from './execs.ts'
 import { VmExits } from './exits.ts'
 import { killRemaining } from './kill-remaining.ts'
-import { VmNotebook } from './notes.ts'
+import { openNotebook } from './notes.ts'
 import { isFrozen } from './freezer.ts'
 import { observe } from './observe.ts'
 import { oomKilled } from './oom.ts'
@@ -115,7 +115,7 @@ function worldOf({
     launcher,
     exits: new VmExits({ source, directory: config.containerExitsDir, logger }),
     logger,
-    notebook: new VmNotebook(logger),
+    notebook: openNotebook(logger),
     environment,
     shims: new Shims(logger),
     fifos: new ExecHome({ runDir: vmDirectory(config.runDir), launcher, env }),

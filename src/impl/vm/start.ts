@@ -1,6 +1,6 @@
 /** Start: has the shim run the command of a created container. */
 import type { Container } from '../../container.ts'
-import { justBefore } from '../oci/runtime-command.ts'
+import { justBefore } from '../host/runtime-command.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { Task } from './messages/generated/task_pb.ts'

@@ -1,9 +1,9 @@
 /** Stats: one sample of what a container uses, as its shim counts it; from create until delete, and after the exit. */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
-import { readNetworkBytes } from '../oci/network-bytes.ts'
-import { composeStats } from '../oci/stats.ts'
-import { throwIfAborted } from '../oci/waiting.ts'
+import { readNetworkBytes } from '../host/network-bytes.ts'
+import { composeStats } from '../host/compose-stats.ts'
+import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import type { ContainerStats } from '../stats-port.ts'
 import { taskOf } from './adopt.ts'

@@ -1,18 +1,14 @@
 /** What the verbs of RuntimeVM share, and what each needs of one container. */
 import { basename } from 'node:path'
-import type { Config, RuntimeHandler } from '../../config/config.ts'
 import { validateRuntimeHandler } from '../../config/validate-runtime-handler.ts'
 import type { Container } from '../../container.ts'
-import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
-import type { CgroupMount } from '../oci/cgroups.ts'
-import { defaultPath, runtimeEnvironment } from '../oci/conmon-arguments.ts'
-import type { ExecHome } from '../oci/exec-home.ts'
-import type { OomEvidence } from '../oci/oom.ts'
-import { findProgram } from '../oci/programs.ts'
-import type { RuntimePlace } from '../oci/runtime-command.ts'
+import { defaultPath, runtimeEnvironment } from '../host/runtime-environment.ts'
+import type { ExecHome } from '../host/exec-home.ts'
+import type { OomEvidence } from '../host/oom-evidence.ts'
+import { findProgram, runtimePath } from '../host/programs.ts'
+import type { HostWorld, RuntimePlace } from '../host/world.ts'
 import type { Sampling } from '../sampling.ts'
-import { runtimePath } from '../oci/world.ts'
 import type { Provenance } from '../runtime-impl.ts'
 import type { VmExits } from './exits.ts'
 import type { VmNotebook } from './notes.ts'
@@ -23,23 +19,16 @@ import type { ShimLog } from './shim/shim-log.ts'
 import type { Shims } from './shim/shims.ts'
 import type { Task } from './task.ts'
 
-export interface VmWorld {
-  readonly config: Config
+export interface VmWorld extends HostWorld {
   readonly launcher: Pick<Launcher, 'run'>
   readonly exits: VmExits
-  readonly logger: Logger
   readonly notebook: VmNotebook
-  readonly environment: Readonly<Record<string, string | undefined>>
   readonly shims: Shims
   /** Where fresh FIFOs come from. */
   readonly fifos: ExecHome
-  /** Of this host, read once. */
-  cgroupMounts(): Promise<readonly CgroupMount[]>
   /** Where shims report; listening since the first create. */
   events(): Promise<ShimEvents>
   closeEvents(): Promise<void>
-  /** Paths of programs that were looked up on PATH. */
-  readonly programs: Map<string, Promise<string | undefined>>
   /** The containers whose shims this process is connected to, also those that are just being taken up. */
   readonly tasks: Map<string, Promise<Task>>
   /** Of shims that this process started or took up, by container. */
@@ -63,14 +52,8 @@ export interface VmWorld {
 }
 
 /** A container as this implementation sees it. */
-export interface VmPlace {
-  readonly container: Container
-  readonly handler: RuntimeHandler
-  readonly handlerName: string
-  readonly runtimeRoot: string
+export interface VmPlace extends RuntimePlace {
   readonly paths: VmPaths
-  /** Of the shim, and so of its runtime. */
-  readonly env: Readonly<Record<string, string>>
 }
 
 /** The place of a new container, by the configuration. ERR_UNKNOWN_HANDLER. */

@@ -6,7 +6,7 @@ import {
   parseCgroupMounts,
   parseCgroupPaths,
   readCgroupPaths,
-} from '../../../src/impl/oci/cgroups.ts'
+} from '../../../src/impl/host/cgroups.ts'
 import { monitorCgroupDirectories, monitorCgroupPath } from '../../../src/impl/oci/monitor-cgroup.ts'
 
 const hybrid = parseCgroupMounts(

@@ -3,9 +3,9 @@ import { Container, type ContainerOptions } from '../../../src/container.ts'
 import {
   conmonCreateArguments,
   monitorEnvironment,
-  runtimeEnvironment,
   type ConmonSettings,
 } from '../../../src/impl/oci/conmon-arguments.ts'
+import { runtimeEnvironment } from '../../../src/impl/host/runtime-environment.ts'
 import { containerPaths, madeFiles } from '../../../src/impl/oci/paths.ts'
 
 const settings: ConmonSettings = {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { creationError, hasOwnPidNamespace } from '../../../src/impl/oci/create.ts'
+import { creationError } from '../../../src/impl/oci/create.ts'
+import { hasOwnPidNamespace } from '../../../src/impl/host/pid-namespace.ts'
 import type { MonitorFailure } from '../../../src/impl/launcher/launcher.ts'
 import { parseNotes } from '../../../src/impl/oci/notes.ts'
 import { parseRuntimeState } from '../../../src/impl/oci/observe.ts'
-import { notStartedError, runtimeArguments } from '../../../src/impl/oci/runtime-command.ts'
+import { notStartedError, runtimeArguments } from '../../../src/impl/host/runtime-command.ts'
 
 const argv = ['/usr/bin/conmon', '-c', 'c1'] as const
 

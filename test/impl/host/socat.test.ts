@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { readSocatBreak, readSocatFailure, socatArguments } from '../../../src/impl/oci/socat.ts'
+import { readSocatBreak, readSocatFailure, socatArguments } from '../../../src/impl/host/socat.ts'
 import type { CommandResult } from '../../../src/impl/launcher/launcher.ts'
 
 function ended(stderrTail: string, exitCode = 1): CommandResult {

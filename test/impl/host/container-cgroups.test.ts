@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { removeCgroups } from '../../../src/impl/oci/monitor-cgroup.ts'
+import { removeCgroups } from '../../../src/impl/host/container-cgroups.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 
 describe('removing the groups of a monitor', () => {

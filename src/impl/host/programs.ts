@@ -2,8 +2,41 @@
 import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
+import type { RuntimeHandler } from '../../config/config.ts'
 import { errnoOf, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
+import type { HostWorld, RuntimePlace } from './world.ts'
+import { defaultPath } from './runtime-environment.ts'
+
+/** Absolute path of the runtime. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
+export async function runtimePath(
+  world: Pick<HostWorld, 'programs'>,
+  { handler, handlerName, env }: Pick<RuntimePlace, 'handler' | 'handlerName' | 'env'>,
+): Promise<string> {
+  return handler.runtimePath ?? (await lookUp(world, handlerName, 'runtimePath', env))
+}
+
+export async function lookUp(
+  world: Pick<HostWorld, 'programs'>,
+  name: string,
+  setting: keyof RuntimeHandler,
+  { PATH: path = defaultPath }: Readonly<Record<string, string>>,
+): Promise<string> {
+  const key = `${name}\0${path}`
+  const found = world.programs.get(key) ?? findProgram(name, path)
+  world.programs.set(key, found)
+  const file = await found
+  if (file !== undefined) return file
+  // It may be installed later; a failed look-up is not remembered.
+  world.programs.delete(key)
+  throw new OciError(
+    'ERR_RUNTIME_NOT_FOUND',
+    `there is no ${name} on PATH (${path}); install it or set ${setting}`,
+    {
+      field: setting,
+    },
+  )
+}
 
 /** The first executable file called `name` in the directories of `path`; undefined when there is none. */
 export async function findProgram(name: string, path: string): Promise<string | undefined> {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { execUser } from '../../../src/impl/oci/exec-user.ts'
+import { execUser } from '../../../src/impl/host/exec-user.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 
 const own = { uid: 1, gid: 2, umask: 18, additionalGids: [3] }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { limitsOfV1, limitsOfV2, memoryInUse } from '../../../src/impl/oci/limits.ts'
-import { differences } from '../../../src/impl/oci/update.ts'
+import { limitsOfV1, limitsOfV2, memoryInUse } from '../../../src/impl/host/limits.ts'
+import { differences } from '../../../src/impl/host/change-limits.ts'
 
 const MiB = 1024 * 1024
 

@@ -15,7 +15,7 @@ import type { CommandResult, Launcher } from '../launcher/launcher.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { assertPort, portRefusedCode, type PortForwardRequest } from '../streams-port.ts'
-import { defaultPath } from './conmon-arguments.ts'
+import { defaultPath } from './runtime-environment.ts'
 import { joinStreams, type JoinEnd } from '../join-streams.ts'
 import { findProgram } from './programs.ts'
 import {
@@ -27,7 +27,7 @@ import {
 } from './socat.ts'
 import { openStreamSocket, type StreamSocket } from './stream-socket.ts'
 import { throwIfAborted } from './waiting.ts'
-import type { OciWorld } from './world.ts'
+import type { HostWorld } from './world.ts'
 
 /** Spawning waits for its turn in the launcher; beyond this nobody is there who still wants the connection. */
 const connectTimeoutMs = 30_000
@@ -40,7 +40,7 @@ const sessionMaxMs = 2 ** 31 - 1
 
 const operation = 'portForward'
 
-type ForwardWorld = Pick<OciWorld, 'config' | 'environment' | 'programs'> & {
+type ForwardWorld = Pick<HostWorld, 'config' | 'environment' | 'programs'> & {
   readonly launcher: Pick<Launcher, 'run'>
 }
 

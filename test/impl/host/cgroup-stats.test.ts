@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { keyedCounter } from '../../../src/impl/oci/cgroup-stats.ts'
-import { cgroupStatsV1, filesOfV1 } from '../../../src/impl/oci/cgroup-stats-v1.ts'
-import { cgroupStatsV2, filesOfV2, parsePressure } from '../../../src/impl/oci/cgroup-stats-v2.ts'
-import { parseNetworkBytes } from '../../../src/impl/oci/network-bytes.ts'
-import { parseProcessIo } from '../../../src/impl/oci/process-io.ts'
+import { keyedCounter } from '../../../src/impl/host/cgroup-stats.ts'
+import { cgroupStatsV1, filesOfV1 } from '../../../src/impl/host/cgroup-stats-v1.ts'
+import { cgroupStatsV2, filesOfV2, parsePressure } from '../../../src/impl/host/cgroup-stats-v2.ts'
+import { parseNetworkBytes } from '../../../src/impl/host/network-bytes.ts'
+import { parseProcessIo } from '../../../src/impl/host/process-io.ts'
 
 /** Of a real container on v1, and of v2 in the forms that the kernel documents; the pressure files are real. */
 function fixtures(version: 'cgroup-v1' | 'cgroup-v2'): Map<string, string> {

@@ -7,13 +7,13 @@ import { basename } from 'node:path'
 import { OciError, type ErrorCode, type FailedCommand, type OciErrorDetails } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import type { CommandResult, Launcher, NotStarted } from '../launcher/launcher.ts'
-import { runtimePath, type OciWorld, type Place } from './world.ts'
+import { runtimePath } from './programs.ts'
+import type { HostWorld, RuntimePlace } from './world.ts'
 
 /** What running a runtime takes. */
-export type RuntimeWorld = Pick<OciWorld, 'config' | 'programs'> & {
+export type RuntimeWorld = Pick<HostWorld, 'config' | 'programs'> & {
   readonly launcher: Pick<Launcher, 'run'>
 }
-export type RuntimePlace = Pick<Place, 'container' | 'handler' | 'handlerName' | 'runtimeRoot' | 'env'>
 
 export interface RuntimeVerb {
   readonly verb: 'start' | 'pause' | 'resume' | 'update' | 'state' | 'kill' | 'delete'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { execProcess } from '../../../src/impl/oci/exec-spec.ts'
+import { execProcess } from '../../../src/impl/host/exec-spec.ts'
 import type { OciProcess } from '../../../src/bundle/oci-spec.ts'
 
 const own: OciProcess = {

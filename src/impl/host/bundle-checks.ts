@@ -1,0 +1,72 @@
+/** What must be true of a container's bundle and log path before anything is done with them. */
+import { lstat, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
+import type { OciSpec } from '../../bundle/oci-spec.ts'
+import type { Container } from '../../container.ts'
+import { errnoOf, type ErrorCode, OciError } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
+
+/**
+ * conmon appends to whatever is there and renames a new file over it when the log is reopened or full: neither must
+ * happen to a device, a FIFO (its open would wait for a reader) or the target of a link.
+ */
+export async function checkLogPath(container: Container): Promise<boolean> {
+  const { logPath } = container
+  const wrong = (rule: string) =>
+    refusal(container, 'ERR_INVALID_ARGUMENT', `log path ${logPath} ${rule}`, 'logPath')
+  // conmon takes what is before a colon for the name of a log driver.
+  if (logPath.includes(':')) throw wrong('must not contain a colon')
+  const directory = await statOrAbsent(dirname(logPath), stat)
+  if (directory?.isDirectory() !== true) throw wrong('must be in a directory that exists')
+  const log = await statOrAbsent(logPath, lstat)
+  if (log !== undefined && !log.isFile()) throw wrong('must be a regular file, not a link or a device')
+  return log !== undefined
+}
+
+/**
+ * The runtime runs the bundle's config.json, whatever `setSpec` was given: that one serves our own decisions, and we never
+ * write the file. So it has to be there in either case.
+ */
+export async function checkBundle(
+  container: Container,
+  { paths }: { readonly paths: { readonly configFile: string } },
+): Promise<OciSpec> {
+  const spec = await readBundleSpec(container)
+  const config = await statOrAbsent(paths.configFile, lstat)
+  if (config?.isFile() !== true || config.size > bundleConfigMaxBytes) {
+    const message = `${paths.configFile} must be a regular file of at most ${bundleConfigMaxBytes} bytes: it is what the runtime runs, a spec given by setSpec is not written there`
+    throw refusal(container, 'ERR_BUNDLE', message, undefined, paths.configFile)
+  }
+  // conmon would wait for a terminal that never comes, or the runtime for somebody to take its terminal.
+  if ((spec.process?.terminal === true) !== container.terminal) {
+    const message = `${paths.configFile}: process.terminal must be ${container.terminal}, as the container's terminal is`
+    throw refusal(container, 'ERR_BUNDLE', message, 'process.terminal', paths.configFile)
+  }
+  return spec
+}
+
+type Stats = Awaited<ReturnType<typeof lstat>>
+
+export async function statOrAbsent(
+  path: string,
+  look: (path: string) => Promise<Stats>,
+): Promise<Stats | undefined> {
+  try {
+    return await look(path)
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
+    throw ioError('examine', path, error)
+  }
+}
+
+export function refusal(
+  container: Container,
+  code: ErrorCode,
+  message: string,
+  field?: string,
+  file?: string,
+): OciError {
+  return new OciError(code, message, { containerId: container.id, field, file })
+}

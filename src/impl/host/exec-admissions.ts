@@ -1,0 +1,76 @@
+/**
+ * The commands in containers of one implementation: which run now, how many there may be, and their end when their
+ * container ends or this process lets go.
+ */
+import { OciError } from '../../errors/index.ts'
+import type { ExecPort, ExecSession } from '../exec-port.ts'
+import { within } from '../launcher/deadlines.ts'
+
+/** Each has up to three FIFOs and somebody who waits for it; what is beyond is refused, not queued. */
+const execsMax = 1024
+
+/** A command that runs. */
+export interface AdmittedExec {
+  /** Where its streams are a caller's. */
+  readonly session?: ExecSession | undefined
+  end(limitMs: number): Promise<unknown>
+  /** What to do with it when we leave. */
+  disconnect(): Promise<unknown>
+}
+
+/** A command that was admitted, whether it runs already or not. To be forgotten when it is over. */
+export interface Admission {
+  readonly containerId: string
+  exec: AdmittedExec | undefined
+  readonly over: PromiseWithResolvers<void>
+}
+
+export class ExecAdmissions implements Pick<ExecPort, 'sessions' | 'endAll'> {
+  readonly #admissions = new Set<Admission>()
+  #isClosed = false
+
+  /** ERR_CLOSED, ERR_BUSY. */
+  admit(containerId: string): Admission {
+    if (this.#isClosed) throw new OciError('ERR_CLOSED', 'the runtime is closed', { containerId })
+    if (this.#admissions.size >= execsMax)
+      throw new OciError('ERR_BUSY', `${execsMax} commands run in containers already`, { containerId })
+    const admission = { containerId, exec: undefined, over: Promise.withResolvers<void>() }
+    this.#admissions.add(admission)
+    return admission
+  }
+
+  /** It runs. */
+  begin(admission: Admission, exec: AdmittedExec): void {
+    admission.exec = exec
+    if (this.#isClosed) void exec.disconnect()
+  }
+
+  forget(admission: Admission): void {
+    this.#admissions.delete(admission)
+    admission.over.resolve()
+  }
+
+  sessions(containerId: string): readonly ExecSession[] {
+    return this.#of(containerId).flatMap(({ exec }) => exec?.session ?? [])
+  }
+
+  async endAll(containerId: string, limitMs: number): Promise<boolean> {
+    const ends = this.#of(containerId).map(async ({ exec, over }) => {
+      await exec?.end(limitMs)
+      // One that is being started ends by the death of its container, or is refused by the runtime.
+      const isOver = over.promise.then(() => true)
+      return (await within(isOver, limitMs)) === true
+    })
+    return (await Promise.all(ends)).every(Boolean)
+  }
+
+  /** Takes no more, and lets go of those that run. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await Promise.allSettled([...this.#admissions].map(async ({ exec }) => exec?.disconnect()))
+  }
+
+  #of(containerId: string): readonly Admission[] {
+    return [...this.#admissions].filter((admission) => admission.containerId === containerId)
+  }
+}

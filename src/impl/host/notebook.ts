@@ -1,0 +1,53 @@
+/**
+ * What an implementation has to know of its containers when another supervisor takes them up and nobody is left to be
+ * asked: one small file per container, and what this process has read or written of them.
+ *
+ * Deliberately not here: what the notes say, and the container's state, which is the store's.
+ */
+import { z } from 'zod'
+import type { Container } from '../../container.ts'
+import { readTextFile, writeTextFile } from '../../files.ts'
+import type { Logger } from '../../surroundings/logger.ts'
+
+const notesMaxBytes = 65_536
+
+/** A process in the notes on a container. */
+export const identitySchema = z.object({ pid: z.int().min(2), startTicks: z.string().regex(/^\d+$/) })
+
+export class Notebook<Notes> {
+  readonly #known = new Map<string, Notes>()
+  readonly #parse: (text: string) => Notes | undefined
+  readonly #logger: Logger
+
+  /** `parse`: the notes that a file's text states, or undefined. */
+  constructor(parse: (text: string) => Notes | undefined, logger: Logger) {
+    this.#parse = parse
+    this.#logger = logger
+  }
+
+  /** Not synced: after a crash of the host nothing is there any more that the notes tell of. Throws ERR_IO. */
+  async write(container: Container, file: string, notes: Notes): Promise<void> {
+    this.#known.set(container.id, notes)
+    await writeTextFile(file, `${JSON.stringify(notes)}\n`, { sync: false })
+  }
+
+  /** Undefined when there are none, also when the file holds something else: it helps, nothing depends on it. */
+  async read(container: Container, file: string): Promise<Notes | undefined> {
+    const known = this.#known.get(container.id)
+    if (known !== undefined) return known
+    const text = await readTextFile(file, { maxBytes: notesMaxBytes, code: 'ERR_STATE_CORRUPT' })
+    if (text === undefined) return undefined
+    const notes = this.#parse(text)
+    if (notes === undefined) {
+      const fields = { containerId: container.id, file }
+      this.#logger.warn(fields, 'the notes on a container are unreadable and ignored')
+      return undefined
+    }
+    this.#known.set(container.id, notes)
+    return notes
+  }
+
+  forget(id: string): void {
+    this.#known.delete(id)
+  }
+}
