@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes ready what its arguments name: `npm` (dependencies and Node 24), `runtimes` and `browser` (system packages).
+# Makes ready what its arguments name: `npm` (dependencies and Node 24), `runtimes`, `browser` and `host` (system packages).
 # Safe to repeat; silent and fast when there is nothing to do. Speaks on stderr only.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -20,6 +20,14 @@ containerd-shim-runc-v2  containerd
 # What the tests of the inspector's page need. Ubuntu's package of this name is a snap, which tests cannot drive.
 browser_programs='
 chromium chromium
+'
+
+# What building and emulating a host of another kind needs (scripts/hosts).
+host_programs='
+qemu-system-x86_64  qemu-system-x86
+debootstrap         debootstrap
+mke2fs              e2fsprogs
+debugfs             e2fsprogs
 '
 
 # `busybox` has to be a static one: the test containers have no C library.
@@ -95,12 +103,13 @@ install_node_24() {
   ln -sf ../node/bin/node node_modules/.bin/node
 }
 
-[ $# -gt 0 ] || stop 'say what to set up: npm, runtimes, browser'
+[ $# -gt 0 ] || stop 'say what to set up: npm, runtimes, browser, host'
 for need in "$@"; do
   case $need in
     npm) setup_npm ;;
     runtimes) setup_packages runtime_programs 'running containers' ;;
     browser) setup_packages browser_programs 'testing the inspector' ;;
-    *) stop "unknown need '$need': npm, runtimes, browser" ;;
+    host) setup_packages host_programs 'testing on another host' ;;
+    *) stop "unknown need '$need': npm, runtimes, browser, host" ;;
   esac
 done

@@ -1,7 +1,7 @@
 /** A container's life: created, run, ended, deleted, each step told once. */
 import { describe, expect, it } from 'vitest'
 import { trapsTerm, ignoresTerm } from './harness.ts'
-import { codeOf, type Stage } from './stage.ts'
+import { patience, codeOf, type Stage } from './stage.ts'
 
 export function describeLifecycle(stage: Stage): void {
   describe('in its life', () => {
@@ -21,7 +21,7 @@ export function describeLifecycle(stage: Stage): void {
       expect(await stage.harness.world(container)).toBe('created')
       await stage.runtime.startContainer(container)
       expect(container.status).toBe('running')
-      await expect.poll(() => stage.harness.world(container), { timeout: 20_000 }).toBe('running')
+      await expect.poll(() => stage.harness.world(container), patience).toBe('running')
       await stage.runtime.deleteContainer(container)
     })
 

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { isOciError, type Container, type ContainerEventType, type Runtime } from '../../src/index.ts'
 import type { ContainerRequest, ContractHarness } from './harness.ts'
+import { patience as limit } from '../support/patience.ts'
 
 export interface Stage {
   readonly harness: ContractHarness
@@ -14,7 +15,7 @@ export interface Stage {
 }
 
 /** How long a fact may take to come true on a busy host. */
-export const patience = { timeout: 20_000 }
+export const patience = { timeout: limit(20_000) }
 
 /** Opened before the tests of the group in which it is called, closed after them. */
 export function openStage(openHarness: () => Promise<ContractHarness>): Stage {

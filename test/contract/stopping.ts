@@ -1,7 +1,7 @@
 /** Ends that are asked for: signals, stops, deletes, and the freezer in between. */
 import { describe, expect, it } from 'vitest'
 import { ignoresTerm, trapsTerm } from './harness.ts'
-import { codeOf, type Stage } from './stage.ts'
+import { patience, codeOf, type Stage } from './stage.ts'
 
 const SIGTERM = 15
 
@@ -10,7 +10,7 @@ export function describeStopping(stage: Stage): void {
     it('stops a process that handles TERM by TERM', async () => {
       const container = await stage.started({ args: trapsTerm })
       // TERM is lost on a shell that has not come to its trap yet.
-      await expect.poll(() => stage.harness.catches(container, SIGTERM), { timeout: 20_000 }).toBe(true)
+      await expect.poll(() => stage.harness.catches(container, SIGTERM), patience).toBe(true)
       await stage.runtime.stopContainer(container, 30)
       expect(container.state.exit).toMatchObject({ kind: 'code', code: 7 })
       await stage.runtime.deleteContainer(container)

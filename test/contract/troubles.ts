@@ -1,7 +1,7 @@
 /** What happens to a container behind our back: a dead monitor, a KILL by somebody else, no memory left. */
 import { describe, expect, it } from 'vitest'
 import { ignoresTerm } from './harness.ts'
-import type { Stage } from './stage.ts'
+import { patience, type Stage } from './stage.ts'
 
 export function describeTroubles(stage: Stage): void {
   describe('with troubles', () => {
@@ -35,7 +35,7 @@ export function describeTroubles(stage: Stage): void {
       const container = await stage.started({ args: ignoresTerm })
       await stage.harness.killInit(container)
       // KILL takes a moment; what still runs is not stopped.
-      await expect.poll(() => stage.harness.world(container), { timeout: 20_000 }).toBe('dead')
+      await expect.poll(() => stage.harness.world(container), patience).toBe('dead')
       await stage.runtime.updateContainerStatus(container)
       expect(container.status).toBe('stopped')
       expect(container.state.exit).toMatchObject({ kind: 'code', code: 137 })
