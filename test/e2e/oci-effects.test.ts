@@ -13,6 +13,7 @@ import {
   traces,
   until,
 } from './oci-host.ts'
+import { groupDirectory, hasUnifiedCgroups } from '../support/cgroups.ts'
 
 const KILL = 9
 const MiB = 1024 * 1024
@@ -29,7 +30,7 @@ async function errorOf(promise: Promise<unknown>): Promise<OciError> {
 const groups = (pid: number) =>
   readFileSync(`/proc/${pid}/cgroup`, 'utf8')
     .split('\n')
-    .filter((line) => /^\d+:(memory|cpuset|pids):/.test(line))
+    .filter((line) => (hasUnifiedCgroups ? /^0::/ : /^\d+:(memory|cpuset|pids):/).test(line))
 
 const hostPids = (spec: { linux?: { namespaces?: { type: string }[] } }) => {
   const namespaces = spec.linux?.namespaces ?? []
@@ -61,12 +62,12 @@ describe.each(runtimeNames)('RuntimeOCI on conmon and %s', (runtime) => {
     const parent = `${container.id}-parent`
     const { monitor, init } = await host.impl.create(container, { signal: noAbort, cgroupParent: parent })
     const group = `/${parent}/crio-conmon-${container.id}`
-    expect(groups(monitor?.pid ?? 0)).toHaveLength(3)
+    expect(groups(monitor?.pid ?? 0)).toHaveLength(hasUnifiedCgroups ? 1 : 3)
     expect(groups(monitor?.pid ?? 0).every((line) => line.endsWith(`:${group}`))).toBe(true)
     expect(groups(init.pid).some((line) => line.includes('crio-conmon'))).toBe(false)
     await host.impl.cleanUp(container, effect)
-    expect(existsSync(`/sys/fs/cgroup/memory${group}`)).toBe(false)
-    expect(existsSync(`/sys/fs/cgroup/memory/${parent}`)).toBe(true)
+    expect(existsSync(groupDirectory('memory', group))).toBe(false)
+    expect(existsSync(groupDirectory('memory', parent))).toBe(true)
     for (const directory of cgroupsOf(parent)) rmdirSync(directory)
   })
 
@@ -188,7 +189,9 @@ describe.each(runtimeNames)('RuntimeOCI on conmon and %s', (runtime) => {
     const exit = host.exit(container)
     await host.impl.start(container, effect)
     const procs = () =>
-      readFileSync(`/sys/fs/cgroup/memory/${container.id}/cgroup.procs`, 'utf8').split('\n').filter(Boolean)
+      readFileSync(`${groupDirectory('memory', container.id)}/cgroup.procs`, 'utf8')
+        .split('\n')
+        .filter(Boolean)
     await until(
       'both processes run',
       () => procs().length === 2 && processesNaming('sleep 1234').length === 1,

@@ -24,6 +24,7 @@ import { createRuntimeOci, type RuntimeOciOptions } from '../../src/impl/oci/run
 import type { ExitFact, RuntimeImpl } from '../../src/impl/runtime-impl.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { OciSpec } from '../../src/bundle/oci-spec.ts'
+import { patience } from '../support/patience.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 
 const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
@@ -94,7 +95,7 @@ export async function openHost(
       firstValueFrom(
         exits.exits$.pipe(
           filter(({ id }) => id === container.id),
-          timeout(20_000),
+          timeout(patience(20_000)),
         ),
       ),
     container: async (args, options = {}) => {
@@ -177,7 +178,8 @@ function removePlainDirectories(id: string): void {
 }
 
 function directoriesOf(id: string): string[] {
-  return readdirSync('/sys/fs/cgroup').flatMap((hierarchy) =>
+  // Hierarchies of v1, or groups of v2 beside which it is: the first of these is the top.
+  return ['.', ...readdirSync('/sys/fs/cgroup')].flatMap((hierarchy) =>
     [id, `crio-conmon-${id}`]
       .map((name) => `/sys/fs/cgroup/${hierarchy}/${name}`)
       .filter((directory) => existsSync(directory)),
@@ -205,7 +207,7 @@ function mountsBelow(root: string): string[] {
 }
 
 export async function until(what: string, fact: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + 20_000
+  const endMs = performance.now() + patience(20_000)
   while (!(await fact())) {
     if (performance.now() > endMs) throw new Error(`did not come true: ${what}`)
     await delay(5)

@@ -77,24 +77,28 @@ async function refuseBelowUse({ world, cgroupPaths, wanted, before }: Work): Pro
 }
 
 /**
- * crun before 1.9 passes -1 on to files that do not take it. Which runtime does is not ours to know, so the words that
- * they all understand come only after a refusal.
+ * crun before 1.9 passes -1 on to files that do not take it: cgroup v1 refuses, and on v2 crun then leaves the quota as it
+ * was without a word. Which runtime does is not ours to know, so the words that they all understand come only after that.
  */
 async function apply(work: Work): Promise<void> {
   const { wanted, world, cgroupPaths } = work
+  const { cpuQuotaUs, pidsMax, ...rest } = wanted
+  const quotaGoes = cpuQuotaUs === unlimited
   try {
     await setIfAny(work, wanted)
   } catch (error) {
-    const { cpuQuotaUs, pidsMax, ...rest } = wanted
-    const quotaGoes = cpuQuotaUs === unlimited
     if (!isRuntimeFailure(error) || (!quotaGoes && pidsMax !== unlimited)) throw error
     await setIfAny(work, {
       ...rest,
       ...(quotaGoes || cpuQuotaUs === undefined ? {} : { cpuQuotaUs }),
       ...(pidsMax === undefined ? {} : { pidsMax: pidsMax === unlimited ? pidsOfKernelMax : pidsMax }),
     })
-    if (quotaGoes) await removeQuota(await world.cgroupMounts(), cgroupPaths)
   }
+  if (!quotaGoes) return
+  const mounts = await world.cgroupMounts()
+  const { limits } = await readLimits(mounts, cgroupPaths)
+  if (limits.cpuQuotaUs !== undefined && limits.cpuQuotaUs !== unlimited)
+    await removeQuota(mounts, cgroupPaths)
 }
 
 async function setIfAny({ setLimits }: Work, limits: Limits): Promise<void> {
