@@ -71,6 +71,19 @@ describe.each(runtimeNames)('RuntimeOCI on conmon and %s', (runtime) => {
     for (const directory of cgroupsOf(parent)) rmdirSync(directory)
   })
 
+  it('refuses an id whose monitor is another supervisor’s, and does not touch that', async () => {
+    const [host, other] = [await openHost(runtime), await openHost(runtime)]
+    const container = await host.container(['/bin/sleep', '1000'])
+    const { monitor } = await host.impl.create(container, createEffect)
+    const twin = await other.container(['/bin/sleep', '1000'], { container: { id: container.id } })
+    expect(await errorOf(other.impl.create(twin, createEffect))).toMatchObject({
+      code: 'ERR_CONTAINER_EXISTS',
+      field: 'id',
+    })
+    await other.impl.cleanUp(twin, effect)
+    expect(await readIdentity(monitor?.pid ?? 0)).toEqual(monitor)
+  })
+
   it.each([
     ['/nope', 'ERR_COMMAND_NOT_FOUND'],
     ['nope', 'ERR_COMMAND_NOT_FOUND'],

@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { isOciError } from '../../errors/index.ts'
 import { readTextFile } from '../../files.ts'
-import { readIfThere } from '../host/cgroups.ts'
+import { readCgroupProcesses, readIfThere } from '../host/cgroups.ts'
 import { readIdentity } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { Place } from './world.ts'
@@ -32,6 +32,23 @@ export async function searchMonitor(place: Place): Promise<ProcessIdentity | und
     if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) continue
     const commandLine = (await readIfThere(`/proc/${pid}/cmdline`)) ?? ''
     if (isMonitorOf(commandLine.split('\0'), place)) return readIdentity(pid)
+  }
+  return undefined
+}
+
+/**
+ * A monitor of a container of that id in one of these groups, whoever's it is. Supervisors that know nothing of each other
+ * name the group of a monitor alike.
+ */
+export async function findMonitorIn(
+  cgroups: readonly string[],
+  id: string,
+): Promise<ProcessIdentity | undefined> {
+  for (const directory of cgroups) {
+    for (const pid of await readCgroupProcesses(directory)) {
+      const commandLine = (await readIfThere(`/proc/${pid}/cmdline`)) ?? ''
+      if (follows(commandLine.split('\0'), '-c', id)) return readIdentity(pid)
+    }
   }
   return undefined
 }

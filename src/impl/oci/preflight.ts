@@ -11,8 +11,8 @@ import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import { checkBundle, checkLogPath, refusal, statOrAbsent } from '../host/bundle-checks.ts'
 import { assertProgram, runtimePath } from '../host/programs.ts'
 import { ensureOciDirectories } from './directories.ts'
-import { monitorCgroupPath } from './monitor-cgroup.ts'
-import { findMonitor } from './monitor.ts'
+import { monitorCgroupDirectories, monitorCgroupPath } from './monitor-cgroup.ts'
+import { findMonitor, findMonitorIn } from './monitor.ts'
 import { monitorPath, newPlace, type OciWorld, type Place } from './world.ts'
 
 export interface Preflight {
@@ -56,6 +56,7 @@ export async function preflight(
     monitorPath: await monitorPath(world, place),
   }
   await refuseExisting(place)
+  await refuseForeignMonitor(world, container, monitorCgroup)
   await assertProgram(programs.runtimePath, 'runtimePath')
   await assertProgram(programs.monitorPath, 'monitorPath')
   return { place, ...programs, monitorCgroup, spec, logExists }
@@ -80,6 +81,22 @@ async function refuseExisting(place: Place): Promise<void> {
     const message = `the monitor of a container ${container.id} runs in ${bundle} (pid ${monitor.pid}); delete it or take another id`
     throw refusal(container, 'ERR_CONTAINER_EXISTS', message, 'id', bundle)
   }
+}
+
+/**
+ * Another supervisor's, with directories of its own. If this create failed, its clean-up would kill what is in the group
+ * of its monitor.
+ */
+async function refuseForeignMonitor(
+  world: OciWorld,
+  container: Container,
+  monitorCgroup: string,
+): Promise<void> {
+  const directories = monitorCgroupDirectories(await world.cgroupMounts(), monitorCgroup)
+  const monitor = await findMonitorIn(directories, container.id)
+  if (monitor === undefined) return
+  const message = `another supervisor has a container ${container.id} (its monitor is pid ${monitor.pid} in the cgroup ${monitorCgroup}); take another id`
+  throw refusal(container, 'ERR_CONTAINER_EXISTS', message, 'id')
 }
 
 /** Where the attach link of this id points: perhaps to the bundle of a container with another runtime. */
