@@ -40,7 +40,8 @@ export interface LauncherProcess {
   readonly exited: Promise<unknown>
 }
 
-const startTimeoutMs = 10_000
+/** A host that is overloaded, or emulated, takes longer than ten seconds to start a Node. */
+const startTimeoutMs = 30_000
 /** Between the end of the channel and that of the process; either may be seen first. */
 const endGraceMs = 500
 
