@@ -12,6 +12,7 @@ import { openNotebook } from '../src/impl/oci/notes.ts'
 import { Sampling } from '../src/impl/sampling.ts'
 import { stats } from '../src/impl/oci/stats.ts'
 import type { OciWorld } from '../src/impl/oci/world.ts'
+import { openScopes } from '../src/impl/systemd/scopes.ts'
 import { silentLogger } from '../src/surroundings/logger.ts'
 import type { Config, Container } from '../src/index.ts'
 import { openRealRuntime } from './real-runtime.ts'
@@ -49,6 +50,7 @@ async function makeWorld(config: Config): Promise<OciWorld> {
     notebook: openNotebook(silentLogger),
     environment: process.env,
     cgroupMounts: () => Promise.resolve(mounts),
+    scopes: openScopes(),
     programs: new Map(),
     untouched: new Set(),
     ours: new WeakSet(),

@@ -9,6 +9,7 @@ import {
   shimNamePattern,
 } from './constants.ts'
 import type { HandlerSettings, Settings } from './settings.ts'
+import { isSliceName } from './slice-name.ts'
 import { configError, type Source } from './source.ts'
 
 export interface HandlerContext {
@@ -167,7 +168,7 @@ function monitorCgroup(name: string, own: string | undefined, context: HandlerCo
   const systemd = context.cgroupManager === 'systemd'
   if (cgroup === undefined) return systemd ? systemdDefaultCgroup : undefined
   if (cgroup === podCgroup) return cgroup
-  if (systemd && cgroup.endsWith('.slice')) return cgroup
+  if (systemd && isSliceName(cgroup)) return cgroup
   // Configurations are switched to cgroupfs without touching this default; CRI-O forgives it too.
   if (!systemd && cgroup === systemdDefaultCgroup) return undefined
   const key = context.source.key(

@@ -10,6 +10,7 @@ import {
   readContainerLog,
   Runtime,
   writeBundle,
+  type CgroupManager,
 } from '../../src/index.ts'
 import { killProcess, processState, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { makeRootfs } from '../support/rootfs.ts'
@@ -19,12 +20,16 @@ import type { ContainerRequest, ContractHarness, WorldState } from './harness.ts
 const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 const SIGKILL = 9
 
-export function openOciHarness(handler: keyof typeof programs): ContractHarness {
+export function openOciHarness(
+  handler: keyof typeof programs,
+  cgroupManager: CgroupManager = 'cgroupfs',
+): ContractHarness {
   const root = makeTempRoot()
   const rootfs = makeRootfs(root)
   const config = defineConfig({
     defaultRuntime: handler,
     runtimes: { [handler]: { runtimePath: programs[handler] } },
+    cgroupManager,
     runDir: join(root, 'run'),
     stateDir: join(root, 'state'),
   })
@@ -32,7 +37,7 @@ export function openOciHarness(handler: keyof typeof programs): ContractHarness 
   return {
     hasMemoryLimits: true,
     openRuntime: (options) => Runtime.open(config, options),
-    makeContainer: (request) => makeHostContainer(root, rootfs, request),
+    makeContainer: (request) => makeHostContainer(root, rootfs, request, cgroupManager),
     world: (container): WorldState => worldOf(runtimeRoot, container.id),
     killMonitor: (container) => {
       kill(Number(readFileSync(join(container.bundlePath, 'conmon-pidfile'), 'utf8')))
@@ -55,11 +60,18 @@ export function openOciHarness(handler: keyof typeof programs): ContractHarness 
   }
 }
 
+/** The form that each manager of cgroups takes. */
+const cgroupsPaths: Readonly<Record<CgroupManager, (id: string) => string>> = {
+  cgroupfs: (id) => `/${id}`,
+  systemd: (id) => `system.slice:test:${id}`,
+}
+
 /** A container of this host with its bundle. */
 export async function makeHostContainer(
   root: string,
   rootfs: string,
   { args, memoryLimitBytes, options }: ContainerRequest,
+  cgroupManager: CgroupManager = 'cgroupfs',
 ): Promise<Container> {
   const id = options?.id ?? makeContainerId()
   const bundlePath = join(root, makeContainerId('bundle'))
@@ -67,7 +79,13 @@ export async function makeHostContainer(
   const terminal = options?.terminal === true
   await writeBundle(
     bundlePath,
-    defaultSpec({ rootfs, args: [...args], cgroupsPath: `/${id}`, terminal, ...memory }),
+    defaultSpec({
+      rootfs,
+      args: [...args],
+      cgroupsPath: cgroupsPaths[cgroupManager](id),
+      terminal,
+      ...memory,
+    }),
   )
   return new Container({ bundlePath, ...options, id })
 }

@@ -12,6 +12,7 @@ import {
   isOciError,
   Runtime,
   writeBundle,
+  type CgroupManager,
   type Config,
   type ConfigInput,
   type ContainerEvent,
@@ -81,7 +82,7 @@ export async function openFacadeHost(
   })
   const runtime = await Runtime.open(config, options.limits === undefined ? {} : { limits: options.limits })
   const describe: FacadeHost['describe'] = (args, description) =>
-    describeContainer({ root, rootfs, args, ...description })
+    describeContainer({ root, rootfs, args, cgroupManager: config.cgroupManager, ...description })
   const create: FacadeHost['create'] = async (args, description) => {
     const container = await describe(args, description)
     await runtime.createContainer(container)
@@ -130,14 +131,16 @@ interface BundleRequest extends Description {
   readonly root: string
   readonly rootfs: string
   readonly args: readonly string[]
+  readonly cgroupManager: CgroupManager
 }
 
 async function describeContainer(request: BundleRequest): Promise<Container> {
-  const { root, rootfs, args, memoryLimitBytes, options, change } = request
+  const { root, rootfs, args, cgroupManager, memoryLimitBytes, options, change } = request
   const id = options?.id ?? makeContainerId()
   const bundlePath = join(root, makeContainerId('bundle'))
   const memory = memoryLimitBytes === undefined ? {} : { memoryLimitBytes }
-  const spec = defaultSpec({ rootfs, args: [...args], cgroupsPath: `/${id}`, ...memory })
+  const cgroupsPath = cgroupManager === 'systemd' ? `system.slice:test:${id}` : `/${id}`
+  const spec = defaultSpec({ rootfs, args: [...args], cgroupsPath, ...memory })
   change?.(spec)
   await writeBundle(bundlePath, spec)
   return new Container({ bundlePath, ...options, id })

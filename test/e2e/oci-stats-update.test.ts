@@ -11,6 +11,7 @@ import type { OciWorld } from '../../src/impl/oci/world.ts'
 import { update } from '../../src/impl/oci/update.ts'
 import { killProcess } from '../../src/impl/process-identity.ts'
 import type { ContainerStats } from '../../src/impl/stats-port.ts'
+import { openScopes } from '../../src/impl/systemd/scopes.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { OciLinuxResources, OciSpec } from '../../src/bundle/oci-spec.ts'
 import { noExits } from '../impl/oci/no-exits.ts'
@@ -50,6 +51,7 @@ async function openStage(runtime: 'crun' | 'runc'): Promise<Stage> {
     notebook: openNotebook(silentLogger),
     environment: process.env,
     cgroupMounts: () => Promise.resolve(mounts),
+    scopes: openScopes(),
     programs: new Map(),
     untouched: new Set(),
     ours: new WeakSet(),

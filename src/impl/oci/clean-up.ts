@@ -14,7 +14,7 @@ import { killAndWait } from '../host/process-end.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
-import { endMonitor, forget, seeMonitorEnd } from './forget.ts'
+import { endMonitor, forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
 import { killMonitorCgroup } from './monitor-cgroup.ts'
 import { findMonitor, searchMonitor } from './monitor.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
@@ -53,6 +53,7 @@ export async function cleanUp(
   await world.exits.discard(container.id)
   await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
   await removeCgroups(monitorCgroups, signal)
+  await seeScopeEnd(world, notes)
   await removeContainerCgroups(world, place, notes, signal)
   await forget(world, place)
   world.unclean.delete(container)

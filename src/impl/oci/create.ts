@@ -6,7 +6,7 @@
  * on, `cleanUp` finds what there is. What goes wrong is left to it: its callers run it after every failure.
  */
 import type { Container } from '../../container.ts'
-import { type ErrorCode, type FailedCommand, OciError } from '../../errors/index.ts'
+import { type ErrorCode, type FailedCommand, isOciError, OciError } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { readCgroupPaths } from '../host/cgroups.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
@@ -18,6 +18,7 @@ import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts
 import { conmonCreateArguments, monitorEnvironment } from './conmon-arguments.ts'
 import { removeMadeFiles } from './leftovers.ts'
 import { monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
+import { type MonitorScope, moveToMonitorScope } from './monitor-scope.ts'
 import { readPidFile } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { preflight, type Preflight } from './preflight.ts'
@@ -76,6 +77,7 @@ async function createWithMonitor(
     init: undefined,
     cgroupPaths: {},
     monitorCgroups: monitorCgroupDirectories(mounts, checked.monitorCgroup),
+    monitorScope: checked.monitorScope?.name,
   }
   const argv = monitorArguments(world, checked)
   const timeoutMs = callerTimeoutMs ?? handler.containerCreateTimeoutMs
@@ -87,11 +89,32 @@ async function createWithMonitor(
   }
   const beforeStart = async (pid: number) => {
     await world.notebook.write(container, paths.notesFile, notes)
-    await moveToMonitorCgroup(mounts, checked.monitorCgroup, pid, world.logger)
+    const { monitorScope } = checked
+    if (monitorScope !== undefined) await moveToScope(world, checked, notes, monitorScope, pid)
+    else await moveToMonitorCgroup(mounts, checked.monitorCgroup, pid, world.logger)
   }
   const outcome = withoutOwnPid(await world.launcher.spawnMonitor(command, beforeStart, signal))
   if (outcome.kind !== 'created') throw creationError(outcome, argv, container.id, timeoutMs)
   return handOver(world, checked, notes, outcome)
+}
+
+/** A scope that is somebody else's must not be in the notes: clean-up kills what is in it. */
+async function moveToScope(
+  world: OciWorld,
+  { place: { container, paths } }: Preflight,
+  notes: Notes,
+  scope: MonitorScope,
+  pid: number,
+): Promise<void> {
+  try {
+    await moveToMonitorScope(world.scopes, scope, pid, container.id)
+  } catch (error) {
+    if (isOciError(error) && error.code === 'ERR_CONTAINER_EXISTS') {
+      const without: Notes = { ...notes, monitorCgroups: [], monitorScope: undefined }
+      await world.notebook.write(container, paths.notesFile, without)
+    }
+    throw error
+  }
 }
 
 /** Nobody must ever be led to signal us. The launcher refuses what is no pid at all, but does not know ours. */

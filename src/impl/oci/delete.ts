@@ -4,10 +4,9 @@ import { errnoOf, isOciError } from '../../errors/index.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { cleanUp } from './clean-up.ts'
-import { removeContainerCgroups } from '../host/container-cgroups.ts'
+import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
-import { forget, seeMonitorEnd } from './forget.ts'
-import { removeCgroups } from '../host/container-cgroups.ts'
+import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
 import { findMonitor } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
@@ -35,6 +34,7 @@ export async function deleteContainer(
   await removeContainerCgroups(world, place, notes, signal)
   try {
     await removeCgroups(notes?.monitorCgroups ?? [], signal)
+    await seeScopeEnd(world, notes)
   } catch (error) {
     // A hook may have left a process there that is meant to stay. What the system refuses is tried again.
     if (!isOciError(error) || error.code === 'ERR_ABORTED' || errnoOf(error.cause) !== undefined) throw error

@@ -35,6 +35,7 @@ import { wordsToRunAhead } from './exec-ahead.ts'
 import { execProcess, type Terminal } from '../host/exec-spec.ts'
 import { execUser } from '../host/exec-user.ts'
 import { searchProcess } from './exec-process.ts'
+import { joinMonitorCgroup } from './monitor-cgroup.ts'
 import { readPidFile } from './monitor.ts'
 import { notStartedError } from '../host/runtime-command.ts'
 import { monitorPath, placeOf, type OciWorld, type Place } from './world.ts'
@@ -155,6 +156,9 @@ async function launchIn(
   try {
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child) throw notStartedError(child, { containerId: container.id, operation: 'exec' })
+    const notes = await oci.notebook.read(container, place.paths.notesFile)
+    if (notes?.monitorScope !== undefined)
+      await joinMonitorCgroup(notes.monitorCgroups, child.pid, oci.logger)
     const monitor = await readIdentity(child.pid)
     const outcome = outcomeOf(child, monitor, files)
     const cleared = outcome.then(() => Promise.allSettled([removeDirectory(files), cgroup?.remove()]))

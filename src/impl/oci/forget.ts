@@ -3,6 +3,7 @@ import { OciError } from '../../errors/index.ts'
 import { killAndWait, processEnds } from '../host/process-end.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { removeMadeFiles } from './leftovers.ts'
+import type { Notes } from './notes.ts'
 import type { OciWorld, Place } from './world.ts'
 
 /** A monitor ends right after the exit file, unless an attach client that does not read holds it up. */
@@ -25,6 +26,23 @@ export async function endMonitor(place: Place, monitor: ProcessIdentity, signal:
   const containerId = place.container.id
   const message = `the monitor of container ${containerId} (pid ${monitor.pid}) has not died of KILL within ${monitorKillMs} ms`
   throw new OciError('ERR_TIMEOUT', message, { containerId })
+}
+
+/**
+ * The scope of a monitor goes by itself once it is empty. Waited for, so that the id can be used again at once, but no
+ * reason to fail: nothing of the container is in it.
+ */
+export async function seeScopeEnd(
+  world: Pick<OciWorld, 'scopes' | 'logger'>,
+  notes: Pick<Notes, 'monitorScope'> | undefined,
+): Promise<void> {
+  const scope = notes?.monitorScope
+  if (scope === undefined) return
+  try {
+    await world.scopes.seeEnd(scope)
+  } catch (error) {
+    world.logger.debug({ scope, err: error }, 'systemd has not said that the scope of a monitor has ended')
+  }
 }
 
 /** Removes the files, and forgets. */

@@ -3,10 +3,10 @@
  * of ours, and names them when nothing else does.
  *
  * Being outside is a nicety: a hierarchy that cannot be written is left out, as in CRI-O, and create goes on.
- * Deliberately not here: systemd's scopes.
+ * Deliberately not here: systemd's scopes (monitor-scope.ts).
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { OciError } from '../../errors/index.ts'
+import { errnoOf, OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import {
   cgroupDirectories,
@@ -50,6 +50,26 @@ export async function moveToMonitorCgroup(
       await writeFile(`${directory}/cgroup.procs`, String(pid), { flag: 'r+' })
     } catch (error) {
       logger.debug({ directory, pid, err: error }, 'the monitor stays where it is in this cgroup hierarchy')
+    }
+  }
+}
+
+/**
+ * Puts a command's monitor to the container's, out of the embedder's service. Never rejects: the group may be gone, and
+ * the command is no worse for it until that service is restarted.
+ */
+export async function joinMonitorCgroup(
+  directories: readonly string[],
+  pid: number,
+  logger: Logger,
+): Promise<void> {
+  for (const directory of directories) {
+    try {
+      await writeFile(`${directory}/cgroup.procs`, String(pid), { flag: 'r+' })
+    } catch (error) {
+      // v1: systemd has the unit in some hierarchies only. ESRCH: a short command.
+      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') continue
+      logger.debug({ directory, pid, err: error }, 'the monitor of a command stays where it is')
     }
   }
 }

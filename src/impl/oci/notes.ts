@@ -19,6 +19,8 @@ export interface Notes {
   readonly cgroupPaths: CgroupPaths
   /** Directories of the monitor's own group. */
   readonly monitorCgroups: readonly string[]
+  /** The systemd unit that this group belongs to; undefined where we made it. */
+  readonly monitorScope: string | undefined
 }
 
 const notesSchema = z.object({
@@ -27,6 +29,7 @@ const notesSchema = z.object({
   init: identitySchema.optional(),
   cgroupPaths: z.record(z.string(), z.string().startsWith('/')),
   monitorCgroups: z.array(z.string().startsWith('/')),
+  monitorScope: z.string().endsWith('.scope').optional(),
 })
 
 export type OciNotebook = Notebook<Notes>
@@ -39,8 +42,8 @@ export function openNotebook(logger: Logger): OciNotebook {
 /** The notes that a file's text states, or undefined. */
 export function parseNotes(text: string): Notes | undefined {
   try {
-    const { init, ...notes } = notesSchema.parse(JSON.parse(text))
-    return { ...notes, init }
+    const { init, monitorScope, ...notes } = notesSchema.parse(JSON.parse(text))
+    return { ...notes, init, monitorScope }
   } catch {
     return undefined
   }

@@ -4,6 +4,7 @@
  * monitor's socket, FIFOs and pid file away before the runtime refuses.
  */
 import { lstat, readlink } from 'node:fs/promises'
+import { isSliceName } from '../../config/slice-name.ts'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
@@ -12,6 +13,7 @@ import { checkBundle, checkLogPath, refusal, statOrAbsent } from '../host/bundle
 import { assertProgram, runtimePath } from '../host/programs.ts'
 import { ensureOciDirectories } from './directories.ts'
 import { monitorCgroupDirectories, monitorCgroupPath } from './monitor-cgroup.ts'
+import { monitorScope, type MonitorScope } from './monitor-scope.ts'
 import { findMonitor, findMonitorIn } from './monitor.ts'
 import { monitorPath, newPlace, type OciWorld, type Place } from './world.ts'
 
@@ -19,7 +21,10 @@ export interface Preflight {
   readonly place: Place
   readonly runtimePath: string
   readonly monitorPath: string
+  /** The path of its cgroup, the same in all hierarchies. */
   readonly monitorCgroup: string
+  /** Where systemd manages cgroups: the scope that has this cgroup. */
+  readonly monitorScope: MonitorScope | undefined
   readonly spec: OciSpec
   /** False when the log is made by this create, so that a failed one takes it away again. */
   readonly logExists: boolean
@@ -29,8 +34,8 @@ export interface Preflight {
 const journaldIdMinLength = 13
 
 /**
- * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
- * ERR_CONTAINER_EXISTS, ERR_IO.
+ * Throws ERR_UNKNOWN_HANDLER, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
+ * ERR_CONTAINER_EXISTS, ERR_IO, and ERR_TIMEOUT when systemd does not answer.
  */
 export async function preflight(
   world: OciWorld,
@@ -38,17 +43,18 @@ export async function preflight(
   cgroupParent: string | undefined,
 ): Promise<Preflight> {
   const { config } = world
-  if (config.cgroupManager === 'systemd') {
-    const message = 'the cgroup manager systemd is not supported yet; set cgroup_manager to "cgroupfs"'
-    throw refusal(container, 'ERR_UNSUPPORTED', message, 'cgroupManager')
-  }
   const place = newPlace(world, container)
-  const monitorCgroup = monitorCgroupPath(cgroupParent, container.id)
+  const scope =
+    config.cgroupManager === 'systemd'
+      ? monitorScope(cgroupParent, place.handler.monitorCgroup, container.id)
+      : undefined
+  const monitorCgroup = scope?.cgroup ?? monitorCgroupPath(cgroupParent, container.id)
   if (config.logToJournald && container.id.length < journaldIdMinLength) {
     const message = `id ${container.id} must have at least ${journaldIdMinLength} characters when conmon logs to journald`
     throw refusal(container, 'ERR_INVALID_ARGUMENT', message, 'id')
   }
   const spec = await checkBundle(container, place)
+  if (scope !== undefined) checkCgroupsPath(container, place, spec)
   await checkDirectories(world, container)
   const logExists = await checkLogPath(container)
   const programs = {
@@ -59,7 +65,18 @@ export async function preflight(
   await refuseForeignMonitor(world, container, monitorCgroup)
   await assertProgram(programs.runtimePath, 'runtimePath')
   await assertProgram(programs.monitorPath, 'monitorPath')
-  return { place, ...programs, monitorCgroup, spec, logExists }
+  if (scope !== undefined) await world.scopes.reach()
+  return { place, ...programs, monitorCgroup, monitorScope: scope, spec, logExists }
+}
+
+/** runc refuses any other form where systemd manages cgroups; crun makes of a path what nobody asked for. */
+function checkCgroupsPath(container: Container, { paths }: Place, spec: OciSpec): void {
+  const path = spec.linux?.cgroupsPath ?? ''
+  const [slice = '', prefix = '', name = '', ...more] = path.split(':')
+  const isRight = (slice === '' || isSliceName(slice)) && name !== '' && more.length === 0
+  if (path === '' || (isRight && !`${prefix}${name}`.includes('/'))) return
+  const message = `${paths.configFile}: linux.cgroupsPath must be empty or slice:prefix:name, such as "machine.slice:crio:${container.id}", where systemd manages cgroups; it is ${JSON.stringify(path)}`
+  throw refusal(container, 'ERR_BUNDLE', message, 'linux.cgroupsPath', paths.configFile)
 }
 
 /** conmon does not notice a missing exit directory at all, and a missing attach directory makes it end without a word. */

@@ -30,6 +30,7 @@ import { reopenLog } from './reopen-log.ts'
 import { Sampling } from '../sampling.ts'
 import { start } from './start.ts'
 import { stats } from './stats.ts'
+import { openScopes } from '../systemd/scopes.ts'
 import { tidy } from './tidy.ts'
 import { unreportedExit } from './unreported-exit.ts'
 import { update } from './update.ts'
@@ -42,7 +43,7 @@ export interface RuntimeOciOptions {
   readonly nodePath?: string | undefined
   readonly exits: ExitSource
   readonly logger: Logger
-  /** Where PATH and XDG_RUNTIME_DIR come from. Default: ours. */
+  /** Where PATH, XDG_RUNTIME_DIR and DBUS_SYSTEM_BUS_ADDRESS come from. Default: ours. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
@@ -87,6 +88,7 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
     close: async () => {
       for (const sync of world.syncPipes.values()) sync.destroy()
       world.syncPipes.clear()
+      world.scopes.close()
       // Both rest on the launcher, which is closed after us.
       await Promise.all([execs.close(), world.attachBridge.close()])
     },
@@ -122,6 +124,7 @@ function worldOf({
       mounts ??= readCgroupMounts()
       return mounts
     },
+    scopes: openScopes({ address: environment['DBUS_SYSTEM_BUS_ADDRESS'] }),
     programs: new Map(),
     untouched: new Set(),
     ours: new WeakSet(),

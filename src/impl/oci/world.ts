@@ -10,6 +10,7 @@ import type { HostWorld, RuntimePlace } from '../host/world.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import type { ExitSource, Provenance } from '../runtime-impl.ts'
 import type { Sampling } from '../sampling.ts'
+import type { Scopes } from '../systemd/scopes.ts'
 import type { OciNotebook } from './notes.ts'
 import { containerPaths, type ContainerPaths } from './paths.ts'
 
@@ -17,6 +18,8 @@ export interface OciWorld extends HostWorld {
   readonly launcher: Pick<Launcher, 'run' | 'spawnMonitor'>
   readonly exits: ExitSource
   readonly notebook: OciNotebook
+  /** Asked only where systemd manages cgroups. */
+  readonly scopes: Scopes
   /** Ids whose create was refused before it touched anything: what bears the id is not ours to clean up. */
   readonly untouched: Set<string>
   /**

@@ -30,7 +30,8 @@ export interface VmPreflight {
  */
 export async function preflight(world: VmWorld, container: Container): Promise<VmPreflight> {
   if (world.config.cgroupManager === 'systemd') {
-    const message = 'the cgroup manager systemd is not supported yet; set cgroup_manager to "cgroupfs"'
+    const message =
+      'containers behind a shim cannot have cgroups by systemd yet; set cgroup_manager to "cgroupfs"'
     throw refusal(container, 'ERR_UNSUPPORTED', message, 'cgroupManager')
   }
   const place = newPlace(world, container)

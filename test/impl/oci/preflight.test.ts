@@ -29,7 +29,7 @@ const notStarted = (path: string) => ({ errno: 'ENOENT', path })
 /** A launcher on a host without a runtime: everything that is started is not there. */
 async function openWorld(
   change: Partial<ConfigInput> = {},
-  environment = { PATH: '/nowhere' },
+  environment: Record<string, string> = { PATH: '/nowhere' },
 ): Promise<World> {
   const root = makeTempRoot()
   const spawned: string[][] = []
@@ -65,6 +65,17 @@ async function openWorld(
     container: (options = {}) => new Container({ id: 'c1', bundlePath, dir: `${root}/d`, ...options }),
   }
 }
+
+/** One with all programs, and no bus. */
+const openSystemdWorld = () =>
+  openWorld(
+    {
+      cgroupManager: 'systemd',
+      runtimes: { crun: { runtimePath: process.execPath } },
+      conmon: process.execPath,
+    },
+    { PATH: '/nowhere', DBUS_SYSTEM_BUS_ADDRESS: 'unix:path=/nowhere/bus' },
+  )
 
 async function errorOf(promise: Promise<unknown>): Promise<OciError> {
   const error: unknown = await promise.then(
@@ -162,10 +173,36 @@ describe('a create that can be known to be wrong', () => {
     expect(world.spawned).toEqual([])
   })
 
-  it('because the cgroup manager is systemd is refused as unsupported', async () => {
-    const world = await openWorld({ cgroupManager: 'systemd' })
-    const error = await errorOf(world.impl.create(world.container(), createEffect))
-    expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', field: 'cgroupManager' })
+  describe('where systemd manages cgroups', () => {
+    it('because there is no D-Bus touches nothing', async () => {
+      const world = await openSystemdWorld()
+      const container = world.container()
+      const error = await errorOf(world.impl.create(container, createEffect))
+      expect(error).toMatchObject({ code: 'ERR_IO', file: '/nowhere/bus', containerId: 'c1' })
+      await world.impl.cleanUp(container, effect)
+      expect([world.spawned, world.discarded]).toEqual([[], []])
+    })
+
+    it.each(['/machine.slice', 'machine', 'a--b.slice', 'machine.slice/x'])(
+      'because its cgroup parent %s is no slice is refused',
+      async (cgroupParent) => {
+        const world = await openSystemdWorld()
+        const error = await errorOf(world.impl.create(world.container(), { ...effect, cgroupParent }))
+        expect(error).toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field: 'cgroupParent' })
+      },
+    )
+
+    it.each(['/c1', 'machine.slice/c1', 'machine.slice:crio', 'machine:crio:c1', 'machine.slice:crio:a/b'])(
+      'because its cgroupsPath %s is not what systemd takes is refused',
+      async (cgroupsPath) => {
+        const world = await openSystemdWorld()
+        const spec = defaultSpec({ rootfs: '/r', args: ['/bin/true'] })
+        const bundle = { ...spec, linux: { ...spec.linux, cgroupsPath } }
+        writeFileSync(`${world.root}/b/config.json`, JSON.stringify(bundle))
+        const error = await errorOf(world.impl.create(world.container(), createEffect))
+        expect(error).toMatchObject({ code: 'ERR_BUNDLE', field: 'linux.cgroupsPath' })
+      },
+    )
   })
 
   it('because its id is too short for the journal is refused', async () => {
