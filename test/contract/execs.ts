@@ -115,19 +115,16 @@ export function describeExecs(stage: Stage): void {
       const container = await stage.started({ args: ignoresTerm })
       const argv = ['/bin/sh', '-c', 'echo begun; sleep 1000 & sleep 1000']
       // The output ends when nobody has it open any more.
-      const {
-        stdout,
-        kill,
-        exited: end,
-      } = await stage.runtime.startExec(container, argv, {
+      const exec = await stage.runtime.startExec(container, argv, {
         stdout: 'pipe',
         drainMs: 600_000,
       })
+      const { stdout } = exec
       if (stdout === undefined) throw new Error('it has no output')
       const ended = once(stdout, 'end')
       await once(stdout, 'data')
-      expect(await kill(9)).toBe(true)
-      expect(await end).toEqual(exited(137))
+      expect(await exec.kill(9)).toBe(true)
+      expect(await exec.exited).toEqual(exited(137))
       await ended
       await stage.runtime.deleteContainer(container)
     })

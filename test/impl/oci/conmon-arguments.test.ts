@@ -35,7 +35,7 @@ const stdio = (container: Partial<ContainerOptions>): readonly string[] =>
 describe('the arguments of conmon', () => {
   it('are those that CRI-O gives', () => {
     expect(argv().join(' ')).toBe(
-      '/usr/bin/conmon -b /b -c c1 --exit-dir /run/exits -l /d/log --log-level info -n web -P /b/conmon-pidfile ' +
+      '/usr/bin/conmon -b /b -c c1 --exit-dir /run/exits -l /d/container.log --log-level info -n web -P /b/conmon-pidfile ' +
         '-p /b/pidfile --persist-dir /d -r /usr/bin/crun --runtime-arg --root=/run/crun ' +
         '--socket-dir-path /run/attach --syslog -u c1',
     )
