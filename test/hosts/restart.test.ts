@@ -81,6 +81,7 @@ async function wordsOfNextAgent(done: () => void): Promise<string | undefined> {
   return lines().at(-1)
 }
 
+const killAgent = () => systemctl('kill', '--kill-whom=main', '--signal=KILL', unit)
 const theSame = () => `found web, pid ${init.pid}`
 
 it.each(['process', 'mixed', 'control-group'])(
@@ -93,8 +94,7 @@ it.each(['process', 'mixed', 'control-group'])(
 )
 
 it('a container survives that its agent is killed', async () => {
-  const kill = () => systemctl('kill', '--kill-whom=main', '--signal=KILL', unit)
-  expect(await wordsOfNextAgent(kill)).toBe(theSame())
+  expect(await wordsOfNextAgent(killAgent)).toBe(theSame())
   expect(processState(init)).toBe('alive')
 })
 
