@@ -1,0 +1,24 @@
+/** What is mutated, and by which tests. */
+import { globSync } from 'node:fs'
+import { join } from 'node:path'
+
+export const project = join(import.meta.dirname, '../..')
+
+export const mutatedFiles: readonly string[] = ['src/machines/*.ts', 'src/actors/**/*.ts']
+  .flatMap((pattern) => globSync(pattern, { cwd: project }))
+  .toSorted()
+
+/** Those that start processes with the sources as they are, or judge documents, could see no mutant. */
+const blind = ['test/runtime/keep-alive.test.ts', 'test/machines/exhaustive/exploration.test.ts', 'test/machines/specification/mutants.test.ts']
+
+/** The fast ones first: a mutant falls to the first that fails. */
+export const testFiles: readonly string[] = [
+  'test/actors/**/*.test.ts',
+  'test/machines/*.test.ts',
+  'test/machines/specification/*.test.ts',
+  'test/runtime/*.test.ts',
+  'test/simulation/races.property.test.ts',
+  'test/contract/sim.test.ts',
+]
+  .flatMap((pattern) => globSync(pattern, { cwd: project }).toSorted())
+  .filter((file) => !blind.includes(file))
