@@ -2,9 +2,12 @@
  * Tries mutants. First all tests run once, unchanged, and it is noted which mutants each passes by; then every mutant is
  * switched on for the tests that pass by it, the fastest first, until one fails.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Labour } from './labour.ts'
 import type { Report } from './orders.ts'
-import { testFiles } from './scope.ts'
+import { project, testFiles } from './scope.ts'
+import type { SeededMutant } from './seeded.ts'
 
 export interface Survey {
   readonly tests: readonly SurveyedTest[]
@@ -14,6 +17,7 @@ export interface Survey {
 
 interface SurveyedTest {
   readonly test: string
+  readonly name: string
   readonly tookMs: number
   readonly passed: ReadonlySet<number>
 }
@@ -38,7 +42,7 @@ export async function survey(tell: (line: string) => void): Promise<Survey> {
       const order = { kind: 'survey', test, limitMs: 10 * testMaxMs } as const
       const report = await labour.ask(order, loadMaxMs)
       if (report.kind === 'surveyed' && report.why === undefined && report.tookMs < testMaxMs) {
-        tests.push({ test, tookMs: report.tookMs, passed: new Set(report.passed) })
+        tests.push({ test, name: report.name, tookMs: report.tookMs, passed: new Set(report.passed) })
       } else leftOut.push(test)
       if (!labour.isUp) throw new Error(`${test} does not come to an end`)
     }
@@ -100,6 +104,26 @@ async function tryStatic(mutant: number, tests: readonly SurveyedTest[], labour:
   }
   labour.end()
   return { kind: 'survived', testsCount: tests.length }
+}
+
+/** The test that notices, undefined when none does. */
+export async function trySeededMutant(
+  { file, find, put, by }: SeededMutant,
+  { tests }: Survey,
+): Promise<string | undefined> {
+  const source = readFileSync(join(project, file), 'utf8')
+  if (source.split(find).length !== 2) throw new Error(`${file} does not have once: ${find}`)
+  const patch = { file, text: source.replace(find, () => put) }
+  const labour = new Labour()
+  try {
+    const loaded = await labour.ask({ kind: 'load', files: [by], mutant: undefined, patch }, loadMaxMs)
+    if (loaded.kind !== 'loaded') throw new Error(`${by} cannot be loaded: ${whyOf(loaded)}`)
+    const own = tests.filter(({ test }) => test.startsWith(`${by}#`))
+    const report = await labour.ask(orderOf(-1, own, true), patienceMs)
+    return report.kind === 'failed' ? (tests.find(({ test }) => test === report.test)?.name ?? report.test) : undefined
+  } finally {
+    labour.end()
+  }
 }
 
 /** What tests machines alone is fast, and made to find what is wrong with them. */

@@ -4,6 +4,7 @@
  *   --only PATH      the sources whose path begins with it
  *   --sample N       so many of the mutants, chosen by
  *   --seed S         (1)
+ *   --seeded         only the races and faults that are seeded by hand (seeded.ts)
  *   --workers N      processes at once (2)
  */
 import { createHash } from 'node:crypto'
@@ -11,10 +12,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { accepted } from './accepted.ts'
-import { survey, tryAll, type Verdict } from './campaign.ts'
+import { survey, tryAll, trySeededMutant, type Verdict } from './campaign.ts'
 import type { Mutant } from './mutated-source.ts'
 import { mutatedSources } from './mutated-sources.ts'
 import { project } from './scope.ts'
+import { seededMutants } from './seeded.ts'
 
 /** Of all mutants that are tried and not accepted. */
 const scoreMinPercent = 90
@@ -24,6 +26,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    seeded: { type: 'boolean', default: false },
     workers: { type: 'string', default: '2' },
   },
 })
@@ -57,6 +60,17 @@ function rowOf(name: string, numbers: readonly number[]): string {
   return `${name.padEnd(42)} ${String(killed).padStart(5)} of ${String(numbers.length).padStart(5)} ${percent.toFixed(1).padStart(6)} %`
 }
 
+/** How many of them no test has noticed. */
+async function trySeeded(): Promise<number> {
+  let escapedCount = 0
+  for (const mutant of seededMutants) {
+    const failure = await trySeededMutant(mutant, surveyed)
+    if (failure === undefined) escapedCount += 1
+    tell(`${failure === undefined ? 'ESCAPED' : 'caught '} ${mutant.name} (${mutant.law})${failure === undefined ? '' : `: ${failure}`}`)
+  }
+  return escapedCount
+}
+
 function report(): number {
   const reasons = new Map(accepted.map((one) => [nameOf(one), one.why]))
   const counted = chosen.filter((number) => !reasons.has(nameOf(mutants[number])))
@@ -85,8 +99,10 @@ function report(): number {
   return complaints.length > 0 || killed < (counted.length * scoreMinPercent) / 100 ? 1 : 0
 }
 
-tell(`${chosen.length} mutants of ${mutants.length}`)
 const surveyed = await survey(tell)
+const escaped = await trySeeded()
+if (values.seeded) process.exit(escaped === 0 ? 0 : 1)
+tell(`${chosen.length} mutants of ${mutants.length}`)
 const queues = Array.from({ length: Number(values.workers) }, (): number[] => [])
 for (const [index, number] of chosen.entries()) queues[index % queues.length]?.push(number)
 await Promise.all(
@@ -99,6 +115,6 @@ await Promise.all(
     }),
   ),
 )
-process.exitCode = report()
+process.exitCode = Math.max(report(), Math.min(1, escaped))
 const lines = chosen.map((number) => ({ ...mutants[number], verdict: verdicts.get(number) }))
 writeFileSync(join(project, '.cache/mutants/report.json'), JSON.stringify(lines, undefined, 1))

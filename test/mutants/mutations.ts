@@ -3,7 +3,7 @@
  *
  * Deliberately not here: text that only people read (messages of errors and of the log), numbers, names, imports.
  */
-import type { AnyNode, CallExpression, Literal, Property } from 'acorn'
+import type { AnyNode, AssignmentProperty, CallExpression, Literal, Property } from 'acorn'
 
 /** What takes the node's place; `undo` mutants leave the node out where `becomes` cannot say so. */
 export interface Change {
@@ -29,6 +29,11 @@ const comparisons: Readonly<Record<string, readonly string[]>> = {
   '!==': ['==='],
 }
 const arithmetic: Readonly<Record<string, string>> = { '+': '-', '-': '+', '*': '/', '/': '*' }
+const assignments = new Map<string, string>([
+  ['+=', '-='],
+  ['-=', '+='],
+  ['??=', '='],
+])
 const methods = new Map([
   ['some', 'every'],
   ['every', 'some'],
@@ -68,9 +73,9 @@ export function changesOf(place: Place): readonly Change[] {
   }
   if (node.type === 'ChainExpression') changes.push(...ofChain(node, textOf))
   if (node.type === 'CallExpression') changes.push(...ofCall(node, around, textOf))
-  if (node.type === 'AssignmentExpression' && ['+=', '-=', '??='].includes(node.operator)) {
-    const operator = { '+=': '-=', '-=': '+=' }[node.operator] ?? '='
-    become(`${textOf(node.left)} ${operator} ${textOf(node.right)}`)
+  if (node.type === 'AssignmentExpression') {
+    const operator = assignments.get(node.operator)
+    if (operator !== undefined) become(`${textOf(node.left)} ${operator} ${textOf(node.right)}`)
   }
   // In a chart the key goes with all it holds.
   const isHeld = place.isChart && parent.type === 'Property' && !isKey(parent, 'verbs')
@@ -153,7 +158,7 @@ function isChartValue({ type }: AnyNode): boolean {
   return ['Literal', 'ArrayExpression', 'ObjectExpression', 'ArrowFunctionExpression', 'Identifier'].includes(type)
 }
 
-function isKey({ key }: Property, name: string): boolean {
+function isKey({ key }: Property | AssignmentProperty, name: string): boolean {
   return key.type === 'Identifier' && key.name === name
 }
 

@@ -2,7 +2,13 @@
 
 export type Order =
   /** With a mutant: it is on while the sources are loaded. Without: which ones are passed by is noted. */
-  | { readonly kind: 'load'; readonly files: readonly string[]; readonly mutant: number | undefined }
+  | {
+      readonly kind: 'load'
+      readonly files: readonly string[]
+      readonly mutant: number | undefined
+      /** A source as it is to be, in place of the one with mutants. */
+      readonly patch?: { readonly file: string; readonly text: string }
+    }
   | { readonly kind: 'survey'; readonly test: string; readonly limitMs: number }
   | {
       readonly kind: 'try'

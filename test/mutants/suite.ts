@@ -5,9 +5,9 @@
  * Here are only the words that the project's tests use. `expect` and spies are vitest's own.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { vi as vitestVi } from 'vitest-itself'
+import { vi as vitestVi } from 'vitest'
 
-export { expect } from 'vitest-itself'
+export { expect } from 'vitest'
 
 type Body = (...args: unknown[]) => unknown
 

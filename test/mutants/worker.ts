@@ -2,8 +2,9 @@
  * Loads the tests with all mutants in the sources, then runs tests as its parent says. It may hang or die at any of
  * them: that is the parent's business.
  */
-import { enableCompileCache, registerHooks } from 'node:module'
+import { enableCompileCache, registerHooks, stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Order, Report } from './orders.ts'
 import { mutatedSources } from './mutated-sources.ts'
 import { project } from './scope.ts'
@@ -15,12 +16,12 @@ const suite = new URL('suite.ts', here).href
 
 enableCompileCache(join(project, '.cache/mutants'))
 
-const { sources, mutants } = mutatedSources()
+const { sources: mutated, mutants } = mutatedSources()
+const sources = new Map(mutated)
 
 registerHooks({
   resolve: (specifier, context, next) => {
-    if (specifier === 'vitest-itself') return next('vitest', context)
-    if (specifier === 'vitest') return { url: suite, shortCircuit: true }
+    if (specifier === 'vitest' && context.parentURL !== suite) return { url: suite, shortCircuit: true }
     return next(specifier, context)
   },
   load: (url, context, next) => {
@@ -79,6 +80,10 @@ async function obey(order: Order): Promise<Report> {
   if (order.kind === 'load') {
     switchOn(order.mutant)
     if (order.mutant === undefined) notePassing(mutants.length)
+    if (order.patch !== undefined) {
+      const { file, text } = order.patch
+      sources.set(pathToFileURL(join(project, file)).href, stripTypeScriptTypes(text))
+    }
     try {
       const names = await load(order.files)
       return { kind: 'loaded', tests: names, passed: takePassed() }

@@ -84,6 +84,25 @@ describe('an exit', () => {
   })
 })
 
+describe('a container that is deleted', () => {
+  it('does not come back by a write that hung meanwhile', async () => {
+    const disk = new SlowDisk()
+    const { runtime, clock, started, sim } = await openStage({ stateDirectory: disk })
+    const container = await started()
+    const hung = Promise.withResolvers<void>()
+    disk.gate = () => hung.promise
+    sim.exitNow(container.id, 5)
+    await clock.runUntil(runtime.waitContainer(container))
+    const deletion = runtime.deleteContainer(container)
+    await clock.advance(15_000)
+    expect(disk.forgotten).toEqual([])
+    hung.resolve()
+    await clock.runUntil(deletion)
+    expect(disk.forgotten).toEqual([container.id])
+    expect(disk.written.size).toBe(0)
+  })
+})
+
 describe('the answer to a command', () => {
   it('waits for the disk', async () => {
     const disk = new SlowDisk()

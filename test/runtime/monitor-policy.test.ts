@@ -35,6 +35,17 @@ describe('a container whose monitor has died', () => {
     expect(asked).toEqual([container.id])
   })
 
+  it('is told of while it is being stopped, and its end needs no exit file then', async () => {
+    const stage = await openStage()
+    const container = await stage.started({ onTerm: 'ignore' })
+    const stop = stage.runtime.stopContainer(container, 60)
+    await loseMonitor(stage, container)
+    expect(container.phase).toBe('stopping.grace')
+    expect(stage.told(container)).toEqual(['created', 'started', 'monitorLost'])
+    await stage.clock.runUntil(stop)
+    expect(container.state.exit).toMatchObject({ kind: 'unknown', why: 'monitor-lost' })
+  })
+
   it('is not asked about when it ended with its monitor', async () => {
     const asked: string[] = []
     const stage = await openStage({
