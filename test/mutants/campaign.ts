@@ -120,7 +120,9 @@ export async function trySeededMutant(
     if (loaded.kind !== 'loaded') throw new Error(`${by} cannot be loaded: ${whyOf(loaded)}`)
     const own = tests.filter(({ test }) => test.startsWith(`${by}#`))
     const report = await labour.ask(orderOf(-1, own, true), patienceMs)
-    return report.kind === 'failed' ? (tests.find(({ test }) => test === report.test)?.name ?? report.test) : undefined
+    return report.kind === 'failed'
+      ? (tests.find(({ test }) => test === report.test)?.name ?? report.test)
+      : undefined
   } finally {
     labour.end()
   }
@@ -128,7 +130,10 @@ export async function trySeededMutant(
 
 /** What tests machines alone is fast, and made to find what is wrong with them. */
 function rankOf(file: string): number {
-  return [/machines\/container/, /machines/, /runtime/].findIndex((pattern) => pattern.test(file) || false) + 1 || 9
+  return (
+    [/machines\/container/, /machines/, /runtime/].findIndex((pattern) => pattern.test(file) || false) + 1 ||
+    9
+  )
 }
 
 const patienceMs = 15_000

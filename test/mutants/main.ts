@@ -44,7 +44,9 @@ function chosenOf(all: readonly Mutant[]): number[] {
   const inScope = all.flatMap(({ file }, number) => (file.startsWith(values.only) ? [number] : []))
   if (values.sample === undefined) return inScope
   const rank = (number: number): string =>
-    createHash('sha256').update(`${values.seed} ${nameOf(all[number])}`).digest('hex')
+    createHash('sha256')
+      .update(`${values.seed} ${nameOf(all[number])}`)
+      .digest('hex')
   const ranked = inScope.map((number) => ({ number, rank: rank(number) }))
   const drawn = ranked.toSorted((a, b) => (a.rank < b.rank ? -1 : 1)).slice(0, Number(values.sample))
   return drawn.map(({ number }) => number).toSorted((a, b) => a - b)
@@ -66,7 +68,9 @@ async function trySeeded(): Promise<number> {
   for (const mutant of seededMutants) {
     const failure = await trySeededMutant(mutant, surveyed)
     if (failure === undefined) escapedCount += 1
-    tell(`${failure === undefined ? 'ESCAPED' : 'caught '} ${mutant.name} (${mutant.law})${failure === undefined ? '' : `: ${failure}`}`)
+    tell(
+      `${failure === undefined ? 'ESCAPED' : 'caught '} ${mutant.name} (${mutant.law})${failure === undefined ? '' : `: ${failure}`}`,
+    )
   }
   return escapedCount
 }

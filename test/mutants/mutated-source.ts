@@ -85,7 +85,8 @@ function isMutable(node: AnyNode, [parent]: readonly AnyNode[]): boolean {
 
 function childrenOf(node: AnyNode): AnyNode[] {
   if (node.type === 'ImportDeclaration' || node.type === 'ExportSpecifier') return []
-  if (node.type === 'Property' && node.shorthand) return [node.value].filter((one) => one.type === 'AssignmentPattern')
+  if (node.type === 'Property' && node.shorthand)
+    return [node.value].filter((one) => one.type === 'AssignmentPattern')
   const children = Object.values(node).flatMap((value: unknown) =>
     Array.isArray(value) ? value.filter((one) => isNode(one)) : isNode(value) ? [value] : [],
   )
@@ -99,10 +100,13 @@ function isNode(value: unknown): value is AnyNode {
 function functionAround(around: readonly AnyNode[]): string {
   for (const [index, node] of around.entries()) {
     const holder = around[index + 1]
-    if (node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration') return node.id?.name ?? 'module'
+    if (node.type === 'FunctionDeclaration' || node.type === 'ClassDeclaration')
+      return node.id?.name ?? 'module'
     if (isFunction(node) || holder?.type === 'VariableDeclarator') {
       const isNamed =
-        holder?.type === 'MethodDefinition' || holder?.type === 'Property' || holder?.type === 'PropertyDefinition'
+        holder?.type === 'MethodDefinition' ||
+        holder?.type === 'Property' ||
+        holder?.type === 'PropertyDefinition'
       if (isNamed && (holder.key.type === 'Identifier' || holder.key.type === 'PrivateIdentifier'))
         return holder.key.name
       if (holder?.type === 'VariableDeclarator' && holder.id.type === 'Identifier') return holder.id.name

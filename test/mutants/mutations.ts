@@ -80,7 +80,8 @@ export function changesOf(place: Place): readonly Change[] {
   // In a chart the key goes with all it holds.
   const isHeld = place.isChart && parent.type === 'Property' && !isKey(parent, 'verbs')
   if (node.type === 'ArrayExpression' && node.elements.length > 0 && !isHeld) become('[]')
-  if (node.type === 'ExpressionStatement' && !/^(this\.#)?log(ger)?\./.test(textOf(node))) changes.push({ becomes: '', kind: 'statement' })
+  if (node.type === 'ExpressionStatement' && !/^(this\.#)?log(ger)?\./.test(textOf(node)))
+    changes.push({ becomes: '', kind: 'statement' })
   if (node.type === 'BlockStatement' && isFunction(parent) && !parent.generator && node.body.length > 1) {
     if (!isDerivedConstructor(around)) changes.push({ becomes: '', kind: 'body' })
   }
@@ -119,7 +120,11 @@ function ofChain(node: AnyNode & { type: 'ChainExpression' }, textOf: Place['tex
   const changes: Change[] = []
   for (let link: AnyNode = node.expression; ;) {
     const inner: AnyNode | undefined =
-      link.type === 'MemberExpression' ? link.object : link.type === 'CallExpression' ? link.callee : undefined
+      link.type === 'MemberExpression'
+        ? link.object
+        : link.type === 'CallExpression'
+          ? link.callee
+          : undefined
     if (inner === undefined) return changes
     if ((link.type === 'MemberExpression' || link.type === 'CallExpression') && link.optional) {
       const at = inner.end - node.start + text.slice(inner.end - node.start).indexOf('?.')
@@ -133,7 +138,8 @@ function ofChain(node: AnyNode & { type: 'ChainExpression' }, textOf: Place['tex
 function ofCall(node: CallExpression, around: readonly AnyNode[], textOf: Place['textOf']): Change[] {
   const { callee } = node
   // Wrapped, a link of a chain would no longer be skipped with it.
-  if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier' || isInChain(around)) return []
+  if (callee.type !== 'MemberExpression' || callee.property.type !== 'Identifier' || isInChain(around))
+    return []
   const { name } = callee.property
   if (name === 'filter' && around[0]?.type !== 'CallExpression') return [asExpression(textOf(callee.object))]
   const other = methods.get(name)
@@ -146,7 +152,9 @@ function ofCall(node: CallExpression, around: readonly AnyNode[], textOf: Place[
 function ofChart(node: AnyNode, [parent, beyond]: readonly AnyNode[]): Change[] {
   if (node.type === 'Property' && parent?.type !== 'ObjectExpression') return []
   if (node.type === 'Property' && node.key.type === 'Identifier') {
-    return chartFrame.has(node.key.name) || !isChartValue(node.value) ? [] : [{ becomes: '', kind: 'property' }]
+    return chartFrame.has(node.key.name) || !isChartValue(node.value)
+      ? []
+      : [{ becomes: '', kind: 'property' }]
   }
   if (node.type === 'Property' && node.key.type === 'Literal') return [{ becomes: '', kind: 'property' }]
   const isOneOfMany = parent?.type === 'ArrayExpression' && parent.elements.length > 1
@@ -155,7 +163,9 @@ function ofChart(node: AnyNode, [parent, beyond]: readonly AnyNode[]): Change[] 
 }
 
 function isChartValue({ type }: AnyNode): boolean {
-  return ['Literal', 'ArrayExpression', 'ObjectExpression', 'ArrowFunctionExpression', 'Identifier'].includes(type)
+  return ['Literal', 'ArrayExpression', 'ObjectExpression', 'ArrowFunctionExpression', 'Identifier'].includes(
+    type,
+  )
 }
 
 function isKey({ key }: Property | AssignmentProperty, name: string): boolean {

@@ -9,7 +9,11 @@ export const mutatedFiles: readonly string[] = ['src/machines/*.ts', 'src/actors
   .toSorted()
 
 /** Those that start processes with the sources as they are, or judge documents, could see no mutant. */
-const blind = ['test/runtime/keep-alive.test.ts', 'test/machines/exhaustive/exploration.test.ts', 'test/machines/specification/mutants.test.ts']
+const blind = [
+  'test/runtime/keep-alive.test.ts',
+  'test/machines/exhaustive/exploration.test.ts',
+  'test/machines/specification/mutants.test.ts',
+]
 
 /** The fast ones first: a mutant falls to the first that fails. */
 export const testFiles: readonly string[] = [

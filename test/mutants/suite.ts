@@ -65,7 +65,11 @@ function addTest(name: string, ...rest: unknown[]): void {
     for (const step of groups.toReversed().flatMap(({ after }) => after)) await attempt(step)
     if (problems.length > 0) throw problems[0]
   }
-  tests.push({ file, name: [...groups.map((one) => one.name), name].filter((one) => one !== '').join(' '), run })
+  tests.push({
+    file,
+    name: [...groups.map((one) => one.name), name].filter((one) => one !== '').join(' '),
+    run,
+  })
 }
 
 export const it = Object.assign(addTest, {

@@ -44,7 +44,7 @@ function tell(report: Report): void {
 }
 
 async function load(files: readonly string[]): Promise<string[]> {
-  const { collect } = await import(suite) as typeof import('./suite.ts')
+  const { collect } = (await import(suite)) as typeof import('./suite.ts')
   const names: string[] = []
   for (const file of files) {
     const found = await collect(file, () => import(new URL(`../../${file}`, here).href))
