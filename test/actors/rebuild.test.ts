@@ -6,6 +6,8 @@ import { Container } from '../../src/container.ts'
 import { OciError } from '../../src/errors/index.ts'
 import { defaultContainerLimits } from '../../src/machines/delays.ts'
 import { initialContext, type ContainerContext } from '../../src/machines/context.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
+import type { RuntimeImpl } from '../../src/impl/runtime-impl.ts'
 import { SimulatedClock, SimulatedRuntime } from '../../src/testing.ts'
 
 const error = new OciError('ERR_INTERNAL', 'an action threw')
@@ -123,41 +125,35 @@ describe('the successor of a machine that died', () => {
   })
 })
 
-describe('the witness of a death', () => {
-  function scopeOf(changes: Partial<LookScope>) {
-    const clock = new SimulatedClock()
-    const complaints: unknown[] = []
-    const nothing = (): void => undefined
-    const asked: string[] = []
-    const impl = Object.assign(Object.create(new SimulatedRuntime({ clock })), {
-      observe: () => {
-        asked.push('runtime')
-        return Promise.resolve({ status: 'paused' })
-      },
-    })
-    const scope = {
-      container: new Container({ id: 'c1', bundlePath: '/b' }),
-      impl,
-      clock,
-      observeTimeoutMs: 500,
-      init: { pid: 2, startTicks: '1' },
-      isLive: true,
-      phase: 'running',
-      phaseCount: 0,
-      waitingFor: undefined,
-      ownsProcess: () => true,
-      fact: nothing,
-      logger: {
-        debug: nothing,
-        info: nothing,
-        error: nothing,
-        warn: (fields: object) => complaints.push(fields),
-      },
-      ...changes,
-    } as const
-    return { scope, clock, asked, complaints }
+/** A container with a living process, whose runtime says that it is paused. */
+function scopeOf(changes: Partial<LookScope>) {
+  const clock = new SimulatedClock()
+  const complaints: unknown[] = []
+  const asked: string[] = []
+  const impl: RuntimeImpl = new SimulatedRuntime({ clock })
+  impl.observe = () => {
+    asked.push('runtime')
+    return Promise.resolve({ status: 'paused', init: undefined })
   }
+  const scope = {
+    container: new Container({ id: 'c1', bundlePath: '/b' }),
+    impl,
+    clock,
+    observeTimeoutMs: 500,
+    init: { pid: 2, startTicks: '1' },
+    isLive: true,
+    phase: 'running',
+    phaseCount: 0,
+    waitingFor: undefined,
+    ownsProcess: () => true,
+    fact: () => undefined,
+    logger: { ...silentLogger, warn: (fields: object) => complaints.push(fields) },
+    ...changes,
+  } as const
+  return { scope, clock, impl, asked, complaints }
+}
 
+describe('the witness of a death', () => {
   it('asks the runtime about a process that lives', async () => {
     const { scope, asked } = scopeOf({})
     expect(await witnessOf(scope, error).observe()).toBe('paused')
@@ -176,8 +172,8 @@ describe('the witness of a death', () => {
   })
 
   it('says nothing where the world does not answer', async () => {
-    const { scope, clock, complaints } = scopeOf({})
-    scope.impl.observe = () => new Promise(() => undefined)
+    const { scope, clock, impl, complaints } = scopeOf({})
+    impl.observe = () => new Promise(() => undefined)
     expect(await clock.runUntil(witnessOf(scope, error).observe())).toBeUndefined()
     expect(complaints).toMatchObject([{ containerId: 'c1', err: { code: 'ERR_TIMEOUT' } }])
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { waitingForOf } from '../../src/actors/waiting-for.ts'
 
+const unasked = (): never => expect.fail('nobody has to look')
 const killing = 'the process to die after KILL'
 
 describe('what a container waits for', () => {
@@ -19,8 +20,7 @@ describe('what a container waits for', () => {
   })
 
   it('is nothing remarkable in the first second of a KILL, and nobody looks', () => {
-    const look = (): never => expect.fail('nobody has to look yet')
-    expect(waitingForOf('stopping.killing', 999, look)).toBe(killing)
+    expect(waitingForOf('stopping.killing', 999, unasked)).toBe(killing)
     expect(waitingForOf('stopping.killing', 1000, () => 'S')).toBe(`${killing}, for 1 s; it is asleep (S)`)
   })
 
@@ -29,8 +29,7 @@ describe('what a container waits for', () => {
   })
 
   it('is plain where no process has to die', () => {
-    const look = (): never => expect.fail('there is nothing to look at')
-    expect(waitingForOf('creating', 60_000, look)).toBe('the runtime to create the container')
-    expect(waitingForOf('running', 60_000, look)).toBeUndefined()
+    expect(waitingForOf('creating', 60_000, unasked)).toBe('the runtime to create the container')
+    expect(waitingForOf('running', 60_000, unasked)).toBeUndefined()
   })
 })

@@ -89,15 +89,18 @@ async function tryOne(mutant: number, covering: readonly SurveyedTest[], labour:
   return { kind: 'survived', testsCount: covering.length }
 }
 
-/** Files are loaded one after the other, so that most of them need not be. */
+/** What tests machines alone comes first: it is fast, and made to find what is wrong with them. */
 async function tryStatic(mutant: number, tests: readonly SurveyedTest[], labour: Labour): Promise<Verdict> {
-  const byFile = Map.groupBy(tests, ({ test }) => test.slice(0, test.indexOf('#')))
-  labour.end()
-  const files = [...byFile].toSorted(([a], [b]) => rankOf(a) - rankOf(b))
-  for (const [file, own] of files) {
-    const loaded = await labour.ask({ kind: 'load', files: [file], mutant }, loadMaxMs)
+  const [near, far] = [
+    tests.filter(({ test }) => test.startsWith('test/machines/')),
+    tests.filter(({ test }) => !test.startsWith('test/machines/')),
+  ]
+  for (const some of [near, far]) {
+    labour.end()
+    const files = [...new Set(some.map(({ test }) => test.slice(0, test.indexOf('#'))))]
+    const loaded = await labour.ask({ kind: 'load', files, mutant }, loadMaxMs)
     const report =
-      loaded.kind === 'loaded' ? await labour.ask(orderOf(mutant, own, true), patienceMs) : loaded
+      loaded.kind === 'loaded' ? await labour.ask(orderOf(mutant, some, true), patienceMs) : loaded
     if (report.kind !== 'failed') continue
     labour.end()
     return { kind: 'killed', by: report.test, why: report.why }
@@ -126,14 +129,6 @@ export async function trySeededMutant(
   } finally {
     labour.end()
   }
-}
-
-/** What tests machines alone is fast, and made to find what is wrong with them. */
-function rankOf(file: string): number {
-  return (
-    [/machines\/container/, /machines/, /runtime/].findIndex((pattern) => pattern.test(file) || false) + 1 ||
-    9
-  )
 }
 
 const patienceMs = 15_000

@@ -5,6 +5,7 @@
  *   --sample N       so many of the mutants, chosen by
  *   --seed S         (1)
  *   --seeded         only the races and faults that are seeded by hand (seeded.ts)
+ *   --verbose        survivors as soon as they are known
  *   --workers N      processes at once (2)
  */
 import { createHash } from 'node:crypto'
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     sample: { type: 'string' },
     seed: { type: 'string', default: '1' },
+    verbose: { type: 'boolean', default: false },
     seeded: { type: 'boolean', default: false },
     workers: { type: 'string', default: '2' },
   },
@@ -113,6 +115,7 @@ await Promise.all(
   queues.map((queue) =>
     tryAll(queue, surveyed, (number, verdict) => {
       verdicts.set(number, verdict)
+      if (values.verbose && verdict.kind === 'survived') tell(`survives: ${nameOf(mutants[number])}`)
       if (verdicts.size % 100 === 0) {
         tell(`${verdicts.size} tried, ${Math.round((performance.now() - beganMs) / 1000)} s`)
       }

@@ -176,7 +176,7 @@ export const seededMutants: readonly SeededMutant[] = [
     file: 'src/actors/requests.ts',
     find: 'const last = open.at(-1)',
     put: 'const last = open.find((request) => request.verb === verb)',
-    by: 'test/runtime/waits.test.ts',
+    by: 'test/actors/requests.test.ts',
   },
   {
     name: 'what happens while a machine is rebuilt is forgotten',

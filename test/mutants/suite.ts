@@ -82,7 +82,7 @@ export const it = Object.assign(addTest, {
       }
     }
   },
-  runIf: (condition: unknown) => (Boolean(condition) ? addTest : () => undefined),
+  runIf: (condition: boolean) => (condition ? addTest : () => undefined),
 })
 
 /** Before the first test of the group. What is taken down after the last is left to the end of the process. */

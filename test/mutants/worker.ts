@@ -9,7 +9,7 @@ import type { Order, Report } from './orders.ts'
 import { mutatedSources } from './mutated-sources.ts'
 import { project } from './scope.ts'
 import { notePassing, switchOn, takePassed } from './mutant-switch.ts'
-import type { SuiteTest } from './suite.ts'
+import { collect, type SuiteTest } from './suite.ts'
 
 const here = new URL('.', import.meta.url)
 const suite = new URL('suite.ts', here).href
@@ -21,7 +21,7 @@ const sources = new Map(mutated)
 
 registerHooks({
   resolve: (specifier, context, next) => {
-    if (specifier === 'vitest' && context.parentURL !== suite) return { url: suite, shortCircuit: true }
+    if (specifier === 'vitest') return { url: suite, shortCircuit: true }
     return next(specifier, context)
   },
   load: (url, context, next) => {
@@ -31,11 +31,11 @@ registerHooks({
 })
 
 const tests = new Map<string, SuiteTest>()
-let uncaught: unknown
+let uncaught: string | undefined
 
 for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
   process.on(event, (error) => {
-    uncaught ??= error ?? new Error(event)
+    uncaught ??= error instanceof Error ? error.message : event
   })
 }
 
@@ -44,7 +44,6 @@ function tell(report: Report): void {
 }
 
 async function load(files: readonly string[]): Promise<string[]> {
-  const { collect } = (await import(suite)) as typeof import('./suite.ts')
   const names: string[] = []
   for (const file of files) {
     const found = await collect(file, () => import(new URL(`../../${file}`, here).href))
@@ -73,7 +72,7 @@ async function run(test: SuiteTest, limitMs: number): Promise<string | undefined
   clearTimeout(timer)
   // What nobody has caught is told once the queues are empty.
   await new Promise((resolve) => setImmediate(resolve))
-  return outcome ?? (uncaught === undefined ? undefined : String(uncaught))
+  return outcome ?? uncaught
 }
 
 async function obey(order: Order): Promise<Report> {

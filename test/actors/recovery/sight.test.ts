@@ -4,6 +4,7 @@ import { Container, type ContainerState, type ExitStatus } from '../../../src/co
 import { bootId } from '../../../src/impl/process-identity.ts'
 import type { ProcessIdentity, RuntimeImpl } from '../../../src/impl/runtime-impl.ts'
 import { emptyOwnRecord, type OwnRecord } from '../../../src/store/state-record.ts'
+import { silentLogger } from '../../../src/surroundings/logger.ts'
 import { SimulatedClock, SimulatedRuntime } from '../../../src/testing.ts'
 
 const init = { pid: 4_194_400, startTicks: '7' }
@@ -27,25 +28,17 @@ async function look({
   const clock = new SimulatedClock()
   const looked: string[] = []
   const complaints: unknown[] = []
-  const sim: RuntimeImpl = new SimulatedRuntime({ clock })
-  const impl: RuntimeImpl = Object.assign(Object.create(sim), {
-    processState: (identity: ProcessIdentity) => {
-      looked.push(`pid ${identity.pid}`)
-      return processState(identity)
-    },
-    isFrozen: (...args: Parameters<NonNullable<typeof isFrozen>>) => {
-      looked.push('freezer')
-      return isFrozen(...args)
-    },
-  })
-  const container = new Container({ id: 'c1', bundlePath: '/b' })
-  const nothing = (): void => undefined
-  const logger = {
-    debug: nothing,
-    info: nothing,
-    error: nothing,
-    warn: (fields: object) => complaints.push(fields),
+  const impl: RuntimeImpl = new SimulatedRuntime({ clock })
+  impl.processState = (identity) => {
+    looked.push(`pid ${identity.pid}`)
+    return processState(identity)
   }
+  impl.isFrozen = (...args) => {
+    looked.push('freezer')
+    return isFrozen(...args)
+  }
+  const container = new Container({ id: 'c1', bundlePath: '/b' })
+  const logger = { ...silentLogger, warn: (fields: object) => complaints.push(fields) }
   const record = {
     state: { ...container.state, status: 'running', created: 'then', started: 'then', ...state } as const,
     own: { ...emptyOwnRecord, init, monitor, bootId: bootId(), ...own },
@@ -109,16 +102,15 @@ describe('a look at what an earlier supervisor left', () => {
 
   it('looks at the host where the implementation has no processes of its own', async () => {
     const clock = new SimulatedClock()
-    const impl: RuntimeImpl = Object.assign(Object.create(new SimulatedRuntime({ clock })), {
-      processState: undefined,
-    })
+    const impl: RuntimeImpl = new SimulatedRuntime({ clock })
+    Object.assign(impl, { processState: undefined })
     const container = new Container({ id: 'c1', bundlePath: '/b' })
     const own = { ...emptyOwnRecord, init, monitor: undefined, bootId: bootId() }
     const state = { ...container.state, status: 'running' } as const
-    const nothing = (): void => undefined
-    const logger = { debug: nothing, info: nothing, error: nothing, warn: nothing }
     // A pid beyond what the kernel gives.
-    expect(await sightOf({ clock, logger, limitMs: 500 }, container, impl, { state, own })).toMatchObject({
+    expect(
+      await sightOf({ clock, logger: silentLogger, limitMs: 500 }, container, impl, { state, own }),
+    ).toMatchObject({
       init: 'gone',
       monitor: 'unknown',
     })
