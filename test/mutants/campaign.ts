@@ -43,7 +43,10 @@ export async function survey(tell: (line: string) => void): Promise<Survey> {
       const report = await labour.ask(order, loadMaxMs)
       if (report.kind === 'surveyed' && report.why === undefined && report.tookMs < testMaxMs) {
         tests.push({ test, name: report.name, tookMs: report.tookMs, passed: new Set(report.passed) })
-      } else leftOut.push(test)
+      } else {
+        leftOut.push(test)
+        if (process.env['OCI_SUPERVISOR_MUTANTS_WHY'] !== undefined) tell(`${test}: ${whyOf(report)}`)
+      }
       if (!labour.isUp) throw new Error(`${test} does not come to an end`)
     }
     tell(`${tests.length} tests; ${leftOut.length} are too slow, or need vitest itself`)

@@ -26,6 +26,10 @@ export const testFiles: readonly string[] = [
   'test/runtime/*.test.ts',
   'test/simulation/races.property.test.ts',
   'test/contract/sim.test.ts',
+  'test/observe/events.test.ts',
+  'test/store/survivors.test.ts',
+  'test/inspect/hub.test.ts',
+  'test/inspect/stately.test.ts',
 ]
   .flatMap((pattern) => globSync(pattern, { cwd: project }).toSorted())
   .filter((file) => !blind.has(file))

@@ -5,9 +5,7 @@
  * Here are only the words that the project's tests use. `expect` and spies are vitest's own.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { vi as vitestVi } from 'vitest'
-
-export { expect } from 'vitest'
+import { expect as expectNow, vi as vitestVi } from 'vitest'
 
 type Body = (...args: unknown[]) => unknown
 
@@ -125,6 +123,29 @@ export const vi = {
     }
   },
 }
+
+/** `expect.poll`: the matcher is asked again until it holds. */
+function poll(look: () => unknown, options: { timeout?: number } = {}, isNegated = false): object {
+  return new Proxy(
+    {},
+    {
+      get: (_, matcher) => {
+        if (matcher === 'not') return poll(look, options, !isNegated)
+        return (...args: unknown[]) =>
+          vi.waitFor(async () => {
+            const assertion = expectNow(await look())
+            const asked = isNegated ? assertion.not : assertion
+            const match: unknown = Reflect.get(asked, matcher)
+            if (typeof match === 'function') Reflect.apply(match, asked, args)
+          }, options)
+      },
+    },
+  )
+}
+
+export const expect = new Proxy(expectNow, {
+  get: (target, name): unknown => (name === 'poll' ? poll : Reflect.get(target, name)),
+})
 
 function newGroup(outer: Group | undefined, name: string): Group {
   return { outer, name, before: [], after: [] }
