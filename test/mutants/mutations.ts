@@ -44,9 +44,6 @@ const methods = new Map([
 /** Keys of a chart that hold others, or that no state works without. */
 const chartFrame = new Set(['on', 'after', 'states', 'id', 'initial', 'type', 'src', 'input', 'params'])
 
-/** What reads like a question: it may be answered wrongly. */
-const questions = new Set(['BinaryExpression', 'LogicalExpression', 'UnaryExpression'])
-
 export function changesOf(place: Place): readonly Change[] {
   const { node, around, textOf } = place
   const [parent] = around
@@ -102,7 +99,14 @@ function asCondition(node: AnyNode, parent: AnyNode): Change[] {
   if (parent.type === 'WhileStatement') return parent.test === node ? [asExpression('false')] : []
   const isAnswer =
     (parent.type === 'ArrowFunctionExpression' && parent.body === node) || parent.type === 'ReturnStatement'
-  return isAnswer && questions.has(node.type) ? [asExpression('true'), asExpression('false')] : []
+  return isAnswer && isQuestion(node) ? [asExpression('true'), asExpression('false')] : []
+}
+
+/** It may be answered wrongly. */
+function isQuestion(node: AnyNode): boolean {
+  if (node.type === 'BinaryExpression') return comparisons[node.operator] !== undefined
+  if (node.type === 'LogicalExpression') return node.operator !== '??'
+  return node.type === 'UnaryExpression' && node.operator === '!'
 }
 
 function ofLiteral(node: Literal, parent: AnyNode): Change[] {

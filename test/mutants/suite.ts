@@ -133,6 +133,7 @@ function poll(look: () => unknown, options: { timeout?: number } = {}, isNegated
         if (matcher === 'not') return poll(look, options, !isNegated)
         return (...args: unknown[]) =>
           vi.waitFor(async () => {
+            // oxlint-disable-next-line vitest/valid-expect -- the matcher has its name from the caller
             const assertion = expectNow(await look())
             const asked = isNegated ? assertion.not : assertion
             const match: unknown = Reflect.get(asked, matcher)
