@@ -6,6 +6,11 @@ function changesOf(source: string, file = 'src/actors/some.ts'): string[] {
   return mutate(source, file, 0, 'switch').mutants.map(({ within, change }) => `${within}: ${change}`)
 }
 
+/** A module that switches one mutant on. */
+function on(number: number): string {
+  return `data:text/javascript,export const isOn = (n) => n === ${number}`
+}
+
 describe('the mutants of a source', () => {
   it('are its conditions, comparisons and defaults, each by the function that it is in', () => {
     const source = `export function f(a: number, b?: number) {\n  if (a < 1) return b ?? 2\n}\n`
@@ -52,13 +57,12 @@ describe('the mutants of a source', () => {
       '  ;[1].forEach(() => log.push("end"))',
       '  return list.filter((one) => one > 0).length > 1 ? sum : -1',
       '}',
+      'export const result = f([1, 2, 3])',
     ].join('\n')
-    const on = (number: number): string => `data:text/javascript,export const isOn = (n) => n === ${number}`
     const load = async (number: number): Promise<unknown> => {
       const { code } = mutate(source, 'src/actors/some.ts', 0, on(number))
       const module: unknown = await import(`data:text/javascript,${encodeURIComponent(code)}`)
-      const f: unknown = typeof module === 'object' && module !== null && 'f' in module ? module.f : undefined
-      return typeof f === 'function' ? f([1, 2, 3]) : undefined
+      return typeof module === 'object' && module !== null && 'result' in module ? module.result : undefined
     }
     expect(await load(-1)).toBe(5)
     const { mutants } = mutate(source, 'src/actors/some.ts', 0, on(-1))

@@ -1,0 +1,61 @@
+import { describe, expect, it } from 'vitest'
+import { createLanes } from '../../src/actors/lanes.ts'
+import { StateRecorder } from '../../src/actors/state-recorder.ts'
+import { Container } from '../../src/container.ts'
+import { emptyOwnRecord } from '../../src/store/state-record.ts'
+import { SimulatedClock } from '../../src/testing.ts'
+
+/** A recorder whose disk refuses until it is told otherwise. */
+function stage() {
+  const clock = new SimulatedClock()
+  const outcomes: string[] = []
+  const disk = { refuses: true, writes: 0 }
+  const recorder = new StateRecorder({
+    containerId: 'c1',
+    write: () => {
+      disk.writes += 1
+      return disk.refuses ? Promise.reject(new Error('EIO')) : Promise.resolve()
+    },
+    lanes: createLanes(2),
+    clock,
+    writeTimeoutMs: 1000,
+    onOutcome: (error) => outcomes.push(error?.code ?? 'written'),
+  })
+  const record = { state: new Container({ id: 'c1', bundlePath: '/b' }).state, own: emptyOwnRecord }
+  return { clock, disk, recorder, record, outcomes }
+}
+
+describe('the recorder of a state', () => {
+  it('tells of a refusal, tries again by itself, and tells that it is written', async () => {
+    const { clock, disk, recorder, record, outcomes } = stage()
+    recorder.put(record)
+    await expect(recorder.flush()).rejects.toMatchObject({ code: 'ERR_IO', containerId: 'c1' })
+    expect([outcomes, recorder.isBehind, recorder.refusal?.code]).toEqual([['ERR_IO'], true, 'ERR_IO'])
+    disk.refuses = false
+    await clock.advance(100)
+    expect([outcomes, recorder.isBehind, recorder.refusal]).toEqual([['ERR_IO', 'written'], false, undefined])
+    expect(clock.pending).toBe(0)
+  })
+
+  it('tries once more when it is closed, then no more, whatever is put', async () => {
+    const { clock, disk, recorder, record } = stage()
+    recorder.put(record)
+    await clock.settle()
+    await recorder.close()
+    expect([disk.writes, clock.pending]).toEqual([2, 0])
+    recorder.put({ ...record })
+    await recorder.flush()
+    await clock.advance(60_000)
+    expect(disk.writes).toBe(2)
+  })
+
+  it('gives up what is not written when it is dropped', async () => {
+    const { clock, disk, recorder, record } = stage()
+    recorder.put(record)
+    await clock.settle()
+    await recorder.drop()
+    expect([recorder.isBehind, recorder.refusal, clock.pending]).toEqual([false, undefined, 0])
+    await clock.advance(60_000)
+    expect(disk.writes).toBe(1)
+  })
+})
