@@ -16,7 +16,7 @@ export function buryContainer(
   error?: OciError,
 ): void {
   const { container, state, phase, since } = view
-  if (state.exit === undefined) errors.set(container, error ?? neverRanError(container.id))
+  if (state.exit === undefined && error !== undefined) errors.set(container, error)
   container.bindView({ state, phase, since, waitingFor: undefined, execs: [], ownsProcess: () => false })
 }
 
