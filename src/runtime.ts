@@ -35,7 +35,14 @@ import {
   type ExecProcessOptions,
 } from './runtime/exec-process.ts'
 import { createRuntimeFacade, type RuntimeFacade } from './runtime/facade.ts'
-import { checkStopTimeout, closedError, execTimeoutMs, malformed, notFound } from './runtime/refusals.ts'
+import {
+  checkDuplex,
+  checkStopTimeout,
+  closedError,
+  execTimeoutMs,
+  malformed,
+  notFound,
+} from './runtime/refusals.ts'
 import { parseSignal } from './signals.ts'
 import type { ContainerStore } from './store/container-store.ts'
 
@@ -213,7 +220,7 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Runs `command` in the container to its end: exit code, stdout and stderr apart, as bytes. A code other than 0 never
-   * throws. When `timeoutSeconds` (0: no limit) are over its whole process tree is killed and the result is exit code −1
+   * throws. When `timeoutSeconds` (0 or less: no limit) are over its whole process tree is killed and the result is exit code −1
    * with stderr `command timed out`. Rejects with an {@link ExecSyncError} when it could not be run, with
    * ERR_WRONG_STATUS unless the container runs or is in the grace of a stop. An aborted `signal` kills the command.
    * Parity: ExecSyncContainer, which threw on a timeout.
@@ -244,7 +251,7 @@ export class Runtime implements AsyncDisposable {
     const { signal = new AbortController().signal, ...rest } = options
     const request = execRequestOf(command, rest, container.id)
     const started = await this.#keepAlive.during(actor.side.startExec(request, signal))
-    return execProcessOf(started, rest, this.#parts.clock)
+    return execProcessOf(started, rest, { clock: this.#parts.clock, keepAlive: this.#keepAlive })
   }
 
   /**
@@ -257,7 +264,7 @@ export class Runtime implements AsyncDisposable {
     options: ExecProcessOptions & CallOptions = {},
   ): Promise<ExecExit> {
     const { exited } = await this.startExec(container, command, options)
-    return this.#keepAlive.during(exited)
+    return exited
   }
 
   /**
@@ -267,7 +274,7 @@ export class Runtime implements AsyncDisposable {
    */
   async attachContainer(
     container: Container,
-    request: AttachOptions,
+    request: AttachOptions = {},
     options: CallOptions = {},
   ): Promise<AttachSession> {
     const actor = this.#actor(container, 'attachContainer', options)
@@ -287,6 +294,7 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'portForwardContainer', options)
+    checkDuplex(stream, 'portForwardContainer', container.id)
     await this.#keepAlive.during(actor.side.portForward({ port, stream }, options.signal))
   }
 

@@ -191,6 +191,8 @@ export function readFifo(end: FifoEnd): FifoReadable {
         },
         Math.min(quietMs, timerMaxMs),
       )
+      // Who never reads it must not have to live for it.
+      timer.unref()
     },
   }
 }

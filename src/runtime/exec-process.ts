@@ -9,6 +9,7 @@ import { execDrainDefaultMs, type ExecExit, type ExecRequest } from '../impl/exe
 import type { TerminalSize } from '../impl/terminal-size.ts'
 import { parseSignal } from '../signals.ts'
 import type { Clock } from '../surroundings/clock.ts'
+import type { KeepAlive } from '../surroundings/keep-alive.ts'
 import { tieInput, tieOutput } from './exec-streams.ts'
 import { malformed } from './refusals.ts'
 
@@ -19,7 +20,7 @@ const SIGTERM = 15
 export interface ExecStreamOptions {
   /** Its end is the command's end of file. `'pipe'`: write to `stdin` of the {@link ExecProcess}. */
   readonly stdin?: Readable | 'pipe' | undefined
-  /** Who takes it slowly slows the command down. `'pipe'`: read `stdout` of the {@link ExecProcess}, to its end. */
+  /** Who takes it slowly slows the command down. `'pipe'`: read `stdout` of the {@link ExecProcess} to its end, or destroy it: it is open until then. */
   readonly stdout?: Writable | 'pipe' | undefined
   /** As stdout. A terminal has none: everything is on stdout. */
   readonly stderr?: Writable | 'pipe' | undefined
@@ -43,7 +44,7 @@ export interface ExecProcess {
   readonly stderr: Readable | undefined
   /**
    * Settles when the process has ended and its output has been written to the streams that were given; at the latest when
-   * such a stream has taken nothing for `drainMs`. Never rejects.
+   * such a stream has taken nothing for `drainMs`. Never rejects. Who has asked for it keeps this process alive until then.
    */
   readonly exited: Promise<ExecExit>
   /**
@@ -75,7 +76,7 @@ export function execRequestOf(
 export function execProcessOf(
   { session, exited }: StartedExec,
   options: ExecProcessOptions,
-  clock: Clock,
+  { clock, keepAlive }: { readonly clock: Clock; readonly keepAlive: KeepAlive },
 ): ExecProcess {
   const { id, containerId, argv, pid } = session
   const { onDisconnect = 'kill', drainMs = execDrainDefaultMs } = options
@@ -92,6 +93,11 @@ export function execProcessOf(
   ].flatMap(({ source, target }) =>
     source === undefined || typeof target !== 'object' ? [] : [tieOutput(source, target, clientLeft)],
   )
+  const over = exited.then(async (exit) => {
+    await Promise.all(outputs.map((one) => one.written(clock, drainMs)))
+    return exit
+  })
+  let awaited: Promise<ExecExit> | undefined
   return {
     id,
     containerId,
@@ -100,10 +106,11 @@ export function execProcessOf(
     stdin: options.stdin === 'pipe' ? session.stdin : undefined,
     stdout: options.stdout === 'pipe' ? session.stdout : undefined,
     stderr: options.stderr === 'pipe' ? session.stderr : undefined,
-    exited: exited.then(async (exit) => {
-      await Promise.all(outputs.map((one) => one.written(clock, drainMs)))
-      return exit
-    }),
+    // Only who asks for it waits for it: a command that nobody waits for keeps no process alive.
+    get exited() {
+      awaited ??= keepAlive.during(over)
+      return awaited
+    },
     kill: async (signal = SIGTERM) => session.kill(parseSignal(signal)),
     resize: (size) => session.resize(size),
   }

@@ -15,6 +15,11 @@ export function malformed(field: string, message: string, operation: string, con
   return new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field })
 }
 
+export function checkDuplex(stream: unknown, operation: string, containerId: string): void {
+  if (typeof stream === 'object' && stream !== null && 'pipe' in stream && 'write' in stream) return
+  throw malformed('stream', 'stream must be a Duplex, such as a socket', operation, containerId)
+}
+
 /** Of a stop: ≤ 0 kills at once, Infinity never kills. */
 export function checkStopTimeout(timeoutSeconds: unknown, operation: string, containerId?: string): void {
   if (typeof timeoutSeconds === 'number' && !Number.isNaN(timeoutSeconds)) return

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { AttachOptions, Container, TerminalSize } from '../../src/index.ts'
 import { floods, ignoresTerm, repeats, tellsSize } from './harness.ts'
 import { codeOf, patience, type Stage } from './stage.ts'
+import { wrongly } from '../support/wrongly.ts'
 
 const MiB = 1024 * 1024
 const ended = (reason: string): unknown => ({ reason, error: undefined })
@@ -74,6 +75,13 @@ export function describeAttach(stage: Stage): void {
       const attempt = (request: AttachOptions) => codeOf(stage.runtime.attachContainer(container, request))
       expect(await attempt({ tty: true })).toBe('ERR_INVALID_ARGUMENT')
       expect(await attempt({ detachKeys: 'x y' })).toBe('ERR_INVALID_ARGUMENT')
+      const wrong: object[] = [
+        { stdin: 'x' },
+        { stdout: 'pipe' },
+        { stderr: Readable.from([]) },
+        { resize$: [] },
+      ]
+      for (const request of wrong) expect(await attempt(wrongly(request))).toBe('ERR_INVALID_ARGUMENT')
       await stage.runtime.stopContainer(container, 0)
       expect(await attempt({})).toBe('ERR_WRONG_STATUS')
       await stage.runtime.deleteContainer(container)

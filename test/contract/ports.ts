@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import type { CallOptions, Container } from '../../src/index.ts'
 import { ignoresTerm, serves } from './harness.ts'
 import { codeOf, patience, type Stage } from './stage.ts'
+import { wrongly } from '../support/wrongly.ts'
 
 const port = 7000
 
@@ -25,6 +26,9 @@ export function describePorts(stage: Stage): void {
       const attempt = (which: number) => codeOf(stage.runtime.portForwardContainer(container, which, stream))
       expect(await attempt(port)).toBe('ERR_PORT_REFUSED')
       expect(await attempt(70_000)).toBe('ERR_INVALID_ARGUMENT')
+      expect(await codeOf(stage.runtime.portForwardContainer(container, port, wrongly({})))).toBe(
+        'ERR_INVALID_ARGUMENT',
+      )
       expect(stream.destroyed).toBe(false)
       await stage.runtime.stopContainer(container, 0)
       expect(await attempt(port)).toBe('ERR_WRONG_STATUS')

@@ -13,6 +13,7 @@ import {
   type FacadeHost,
   type RuntimeName,
 } from './facade-host.ts'
+import { wrongly } from '../support/wrongly.ts'
 import { processesNaming, until } from './oci-host.ts'
 
 const sleeps = ['/bin/sleep', '1000']
@@ -160,6 +161,10 @@ describe.each<RuntimeName>(['crun', 'runc'])('a command in a container of %s', (
       ['stdout', ['/bin/true'], { stdout: 1 }],
       ['stderr', ['/bin/true'], { stderr: Readable.from([]) }],
       ['argv', [], {}],
+      ['argv', wrongly('/bin/true'), {}],
+      ['env', ['/bin/true'], { env: ['A=b'] }],
+      ['onDisconnect', ['/bin/true'], { onDisconnect: 'detach' }],
+      ['resize$', ['/bin/true'], { tty: true, resize$: [] }],
     ]
     for (const [field, argv, options] of bad) {
       await expect(host.runtime.startExec(container, argv, options)).rejects.toMatchObject({

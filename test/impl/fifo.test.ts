@@ -50,7 +50,20 @@ describe('a capture', () => {
   })
 })
 
+/** Those that keep the process alive. A pipe that is not being read does not. */
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+}
+
 describe('a readable FIFO', () => {
+  it('keeps no process alive that never reads it', () => {
+    const before = timers()
+    const fifo = readFifo(written('unread'))
+    fifo.endWhenQuiet(50)
+    expect(timers()).toBe(before)
+    fifo.stream.destroy()
+  })
+
   it('is ended when it is quiet, and not while its reader lags behind', async () => {
     const path = makeFifo()
     const end = FifoEnd.toRead(path)

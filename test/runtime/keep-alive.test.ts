@@ -29,8 +29,13 @@ describe('a program that leaves its runtime open', () => {
     ['wait', 'stopped'],
     ['abort', 'running'],
     ['nothing', 'running'],
+    ['commandOfNobody', 'running'],
   ])('lives for the answer to its last line, and no longer: %s', async (waitsFor, status) => {
     expect(await run(waitsFor)).toEqual({ code: 0, said: ['the last line', status] })
+  })
+
+  it('lives for the end of a command that it awaits', async () => {
+    expect(await run('command')).toEqual({ code: 0, said: ['ended: code', 'the last line', 'running'] })
   })
 })
 

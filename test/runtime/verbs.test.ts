@@ -1,16 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { Container, defineConfig, MemoryStore, Runtime, type ContainerStore } from '../../src/index.ts'
 import { openStage, refusalOf, standing } from './stage.ts'
+import { wrongly } from '../support/wrongly.ts'
 
 function broken(): never {
   throw new Error('no logger')
-}
-
-/** What a program without types may pass. */
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters
-function wrongly<T>(value: unknown): T {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return value as T
 }
 
 describe('createContainer', () => {

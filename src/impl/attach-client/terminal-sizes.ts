@@ -6,6 +6,15 @@ import type { TerminalSize } from '../terminal-size.ts'
 /** A terminal's size is two 16-bit numbers in the kernel. */
 const sideMax = 65_535
 
+/** Throws ERR_INVALID_ARGUMENT for sizes that cannot be subscribed to. */
+export function checkSizes(resize$: unknown): void {
+  if (resize$ === undefined) return
+  if (typeof resize$ === 'object' && resize$ !== null && 'subscribe' in resize$) return
+  const message =
+    'resize$ must be an Observable of sizes, such as new BehaviorSubject({ width: 80, height: 24 })'
+  throw new OciError('ERR_INVALID_ARGUMENT', message, { field: 'resize$' })
+}
+
 /** Throws ERR_INVALID_ARGUMENT with the field, which stands in `within` if that is given. */
 export function checkTerminalSize({ width, height }: TerminalSize, within?: string): void {
   for (const [side, characters] of Object.entries({ width, height })) {

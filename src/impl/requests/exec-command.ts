@@ -4,7 +4,7 @@
  * Deliberately not here: whether the container has it, and the user, who is looked up in the container.
  */
 import { OciError } from '../../errors/index.ts'
-import { checkTerminalSize } from '../attach-client/terminal-sizes.ts'
+import { checkSizes, checkTerminalSize } from '../attach-client/terminal-sizes.ts'
 import type { ExecCommand, ExecRequest, ExecSyncRequest } from '../exec-port.ts'
 
 /** Linux takes 128 KiB for one argument and a quarter of the stack for all; what is above this never fits. */
@@ -13,6 +13,14 @@ const argumentsMaxBytes = 2 * 1024 * 1024
 
 /** Throws ERR_INVALID_ARGUMENT with the field for what no runtime could do, before anything is touched. */
 export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
+  const given: unknown = argv
+  if (!Array.isArray(given)) {
+    const example = "['uname', '-a'], or ['sh', '-c', '…'] for a line of shell"
+    throw invalid('argv', `the command must be a list of strings, such as ${example}`)
+  }
+  const variables: unknown = env
+  if (typeof variables !== 'object' || variables === null || Array.isArray(variables))
+    throw invalid('env', "env must be an object, such as { HOME: '/root' }")
   if (argv.length === 0 || argv[0] === '') throw invalid('argv', 'the command must not be empty')
   argv.forEach((argument, index) => checkText(argument, `argv.${index}`))
   for (const [name, value] of Object.entries(env)) {
@@ -27,8 +35,8 @@ export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
   if (sizeBytes > argumentsMaxBytes)
     throw invalid('argv', `arguments and environment must not have more than ${argumentsMaxBytes} bytes`)
   if (cwd === undefined) return
-  if (!cwd.startsWith('/')) throw invalid('cwd', `the working directory must be an absolute path, got ${cwd}`)
   checkText(cwd, 'cwd')
+  if (!cwd.startsWith('/')) throw invalid('cwd', `the working directory must be an absolute path, got ${cwd}`)
 }
 
 /** {@link checkExecCommand}, and what a session has besides. */
@@ -36,6 +44,10 @@ export function checkExecRequest(request: ExecRequest): void {
   checkExecCommand(request)
   if (request.size !== undefined) checkTerminalSize(request.size, 'size')
   checkLimit(request.drainMs, 'drainMs')
+  const { onDisconnect = 'kill', resize$ } = request
+  if (onDisconnect !== 'kill' && onDisconnect !== 'leave')
+    throw invalid('onDisconnect', `onDisconnect must be kill or leave, got ${JSON.stringify(onDisconnect)}`)
+  checkSizes(resize$)
 }
 
 /** Throws ERR_INVALID_ARGUMENT with the field for a limit that is none. */
@@ -47,8 +59,8 @@ export function checkExecSyncLimits({ timeoutMs, outputMaxBytes, drainMs }: Exec
 
 /** From `least` to Infinity. */
 function checkLimit(value: number | undefined, field: string, least = 0): void {
-  if (value === undefined || value >= least) return
-  throw invalid(field, `${field} must be a number from ${least} on, got ${value}`)
+  if (value === undefined || (typeof value === 'number' && value >= least)) return
+  throw invalid(field, `${field} must be a number from ${least} on, got ${JSON.stringify(value)}`)
 }
 
 function checkText(text: string, field: string): void {

@@ -3,7 +3,8 @@ import type { Container } from '../../container.ts'
 import { EMPTY } from 'rxjs'
 import { execDrainDefaultMs, type ExecPort, type ExecRequest, type ExecSession } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
-import { checkTerminalSize, LatestSize } from '../attach-client/terminal-sizes.ts'
+import { LatestSize } from '../attach-client/terminal-sizes.ts'
+import { checkExecRequest } from '../requests/exec-command.ts'
 import { ExecAdmissions } from '../host/exec-admissions.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 import { runExec, type VmExec } from './exec-process.ts'
@@ -30,10 +31,10 @@ export function createVmExecs(world: VmWorld): ExecPort {
       }
     },
     startExec: async (container, request, { signal }) => {
+      checkExecRequest(request)
       const admission = admissions.admit(container.id)
       const client = clientSizes(world, container, request)
       try {
-        if (request.size !== undefined) checkTerminalSize(request.size, 'size')
         throwIfAborted(signal)
         const wanted = wantedOf({ ...request, size: client.first })
         const exec = await runExec(world, container, request, wanted, 'startExec')

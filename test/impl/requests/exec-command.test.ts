@@ -1,19 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { checkExecCommand, checkExecSyncLimits } from '../../../src/impl/requests/exec-command.ts'
+import { wrongly } from '../../support/wrongly.ts'
 
 describe('a command', () => {
   it.each([
+    [{ argv: 'uname -a' }, 'argv'],
     [{ argv: [] }, 'argv'],
     [{ argv: [''] }, 'argv'],
     [{ argv: ['a', 'b\0'] }, 'argv.1'],
     [{ argv: ['x'.repeat(131_072)] }, 'argv.0'],
     [{ argv: ['a', ...Array.from({ length: 30 }, () => 'x'.repeat(100_000))] }, 'argv'],
     [{ argv: ['a'], env: { '': 'x' } }, 'env'],
+    [{ argv: ['a'], env: ['A=b'] }, 'env'],
+    [{ argv: ['a'], cwd: 5 }, 'cwd'],
     [{ argv: ['a'], env: { A: 'x\0' } }, 'env.A'],
     [{ argv: ['a'], cwd: 'b' }, 'cwd'],
     [{ argv: ['a'], cwd: '/b\0' }, 'cwd'],
   ])('is refused with the field that is wrong: case %#', (command, field) => {
-    expect(() => checkExecCommand(command)).toThrow(
+    expect(() => checkExecCommand(wrongly(command))).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }),
     )
   })
@@ -28,9 +32,10 @@ describe('the limits of a command', () => {
     [{ timeoutMs: 0 }, 'timeoutMs'],
     [{ timeoutMs: Number.NaN }, 'timeoutMs'],
     [{ outputMaxBytes: -1 }, 'outputMaxBytes'],
+    [{ outputMaxBytes: '5' }, 'outputMaxBytes'],
     [{ drainMs: -Infinity }, 'drainMs'],
   ])('are refused with the field that is wrong: %j', (limits, field) => {
-    expect(() => checkExecSyncLimits({ argv: ['a'], ...limits })).toThrow(
+    expect(() => checkExecSyncLimits(wrongly({ argv: ['a'], ...limits }))).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }),
     )
   })
