@@ -52,4 +52,4 @@ wait "$qemu" || stop "qemu failed; see $results/console.log"
 qemu=
 say "the host has ended after $((SECONDS - started)) s"
 for file in vitest.json status; do debugfs -R "dump /$file $results/$file" "$work/results.img" 2>/dev/null; done
-exec node scripts/hosts/verdict.ts "$results" "$@"
+node scripts/hosts/verdict.ts "$results" "$@"
