@@ -303,7 +303,8 @@ describe.each(runtimeNames)('an update of a container on %s', (runtime) => {
     expect(limit(container, 'pids.max')).toBe('50')
   })
 
-  it('that the kernel refuses half-way is taken back', async () => {
+  // On v2 the kernel refuses no CPUs for the sake of a group below, so this cannot be brought about there.
+  it.each(hasUnifiedCgroups ? [] : ['v1'])('that cgroup %s refuses half-way is taken back', async () => {
     const stage = await openStage(runtime)
     const { container } = await running(stage.host, idle, { cpu: { shares: 500 } })
     const files = ['memory.limit_in_bytes', 'pids.max', 'cpu.shares', 'cpu.cfs_quota_us', 'cpuset.cpus']

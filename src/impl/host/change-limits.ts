@@ -6,7 +6,7 @@
  * back when the update failed.
  */
 import type { Container } from '../../container.ts'
-import { isOciError, OciError } from '../../errors/index.ts'
+import { inContext, isOciError, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import type { HostWorld } from './world.ts'
 import {
@@ -68,12 +68,13 @@ async function refuseOffline(field: string, list: string | undefined, file: stri
  * cgroup v1 refuses a limit that it cannot reach by dropping caches. v2 takes it and lets the OOM killer reach it, so
  * that must not come to pass. Where there is swap this refuses a little more than it had to.
  */
-async function refuseBelowUse({ world, cgroupPaths, wanted, before }: Work): Promise<void> {
+async function refuseBelowUse({ world, container, cgroupPaths, wanted, before }: Work): Promise<void> {
   const { memoryLimitBytes } = wanted
   if (before.version === 1 || memoryLimitBytes === undefined || memoryLimitBytes === unlimited) return
   const inUse = await readMemoryInUse(await world.cgroupMounts(), cgroupPaths)
   if (inUse === undefined || memoryLimitBytes >= inUse.unreclaimableBytes) return
-  throw belowUse(memoryLimitBytes, inUse.unreclaimableBytes)
+  const error = belowUse(memoryLimitBytes, inUse.unreclaimableBytes)
+  throw inContext(error, { containerId: container.id, operation: 'update' })
 }
 
 /**
