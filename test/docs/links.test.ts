@@ -51,7 +51,7 @@ describe('the checks', () => {
 
   it('find the links of the README', () => {
     expect(relativeLinks('README.md')).toEqual(
-      expect.arrayContaining(['#limits', 'docs/testing.md', 'LICENSE', 'src/errors/codes.ts']),
+      expect.arrayContaining(['#limits', 'docs/testing.md', 'LICENSE', 'docs/errors.md']),
     )
   })
 

@@ -25,8 +25,10 @@ export function runProgram(code: string, { wrapper, env = {} }: ProgramOptions =
   const application = makeTempRoot()
   mkdirSync(join(application, 'node_modules'))
   symlinkSync(project, join(application, 'node_modules/oci-supervisor'))
-  // An optional peer: the application's own.
-  symlinkSync(join(project, 'node_modules/prom-client'), join(application, 'node_modules/prom-client'))
+  // The application's own.
+  for (const name of ['prom-client', 'rxjs']) {
+    symlinkSync(join(project, 'node_modules', name), join(application, 'node_modules', name))
+  }
   const file = join(application, 'program.mjs')
   writeFileSync(file, code)
   const [command, argv] = wrapper === undefined ? ['node', [file]] : [wrapper, ['node', file]]

@@ -40,6 +40,21 @@ describe('README.md', () => {
   )
 })
 
+describe.each(['docs/verbs.md', 'docs/errors.md'])('%s', (path) => {
+  const fragments = javascriptOf(readDocument(path))
+
+  it.each(fragments.map((fragment, index) => ({ number: index + 1, fragment })))(
+    'has an example $number that prints what its comments say',
+    async ({ fragment }) => {
+      expect(await runProgram(onRunningContainer(fragment))).toEqual({
+        exitCode: 0,
+        stdout: promisedOutput(fragment),
+        stderr: '',
+      })
+    },
+  )
+})
+
 describe('docs/testing.md', () => {
   it.each(['The first test', 'A test of a probe'])(
     'has a complete program that prints what its comments say: %s',
@@ -54,31 +69,44 @@ describe('docs/testing.md', () => {
 })
 
 describe('docs/inspector.md', () => {
-  const programs = javascriptOf(readDocument('docs/inspector.md'))
+  const [opening = '', metrics = ''] = javascriptOf(readDocument('docs/inspector.md'))
 
-  it.each(programs.map((program, index) => ({ number: index + 1, program })))(
-    'has a program $number that opens, measures and ends',
-    async ({ program }) => {
-      expect(await runProgram(onRunningContainer(program))).toMatchObject({ exitCode: 0, stderr: '' })
-    },
-  )
+  it('has a program that opens an inspector and ends', async () => {
+    expect(await runProgram(onRunningContainer(opening))).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  it('has a program that serves metrics to a scraper with the token', async () => {
+    const anyPort = metrics.replace('port: 9464', 'port: 0')
+    expect(await runProgram(onRunningContainer(anyPort))).toEqual({
+      exitCode: 0,
+      stdout: promisedOutput(metrics),
+      stderr: '',
+    })
+  })
 })
 
-/** What the README says of its examples: `runtime` is open, and `web` is a running container. */
+/** What the documents say of their examples: `runtime` is open, and `web` is a running container, which has a log. */
 function onRunningContainer(fragment: string): string {
   return `
-import { Container, defineConfig, isOciError, memoryStateDirectory, Runtime } from 'oci-supervisor'
-import { SimulatedRuntime } from 'oci-supervisor/testing'
+import * as supervisor from 'oci-supervisor'
+import * as testing from 'oci-supervisor/testing'
+import { writeFileSync } from 'node:fs'
 
-const config = defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } } })
-const runtime = await Runtime.open(config, {
-  implementations: { sim: () => new SimulatedRuntime() },
-  stateDirectory: memoryStateDirectory(),
-})
-const web = new Container({ id: 'web', bundlePath: '/bundles/web' })
+const runtime = await supervisor.Runtime.open(
+  supervisor.defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } } }),
+  {
+    implementations: { sim: () => new testing.SimulatedRuntime() },
+    stateDirectory: supervisor.memoryStateDirectory(),
+  },
+)
+const logPath = \`\${process.cwd()}/web.log\`
+writeFileSync(logPath, '2026-01-01T00:00:00.000000000+00:00 stdout F listening\\n')
+const web = new supervisor.Container({ id: 'web', bundlePath: '/bundles/web', logPath })
 await runtime.createContainer(web)
 await runtime.startContainer(web)
+const otherWork = setInterval(() => {}, 1000)
 ${fragment}
+clearInterval(otherWork)
 await runtime.close()
 `
 }
