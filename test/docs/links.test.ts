@@ -26,6 +26,10 @@ function isBroken(from: string, target: string): boolean {
   return anchor !== undefined && !anchorsOf(readDocument(file)).has(anchor)
 }
 
+function isIn(names: readonly string[], path: string): boolean {
+  return names.some((name) => path === name || path.startsWith(`${name}/`))
+}
+
 describe.each(documents)('%s', (path) => {
   it('has no link that leads nowhere', () => {
     expect(relativeLinks(path).filter((target) => isBroken(path, target))).toEqual([])
@@ -73,5 +77,23 @@ describe('the decision records', () => {
     const inHeadings = records.map((path) => Number(/^# (\d+)\. /.exec(readDocument(path))?.[1]))
     expect(inHeadings).toEqual(inNames)
     expect(inNames.toSorted((a, b) => a - b)).toEqual(records.map((_path, index) => index + 1))
+  })
+})
+
+describe('the documents that are published', () => {
+  const { files } = z.object({ files: z.array(z.string()) }).parse(JSON.parse(readDocument('package.json')))
+  const left = files.filter((name) => name.startsWith('!')).map((name) => name.slice(1))
+
+  function isPublished(path: string): boolean {
+    return isIn(files, path) && !isIn(left, path)
+  }
+
+  // What a script writes says where its links lead by their text, the paths of sources.
+  const written = documents.filter((path) => isPublished(path) && path !== 'docs/container-machine.md')
+
+  it.each(written)('%s says so where it leads out of the package', (path) => {
+    const targets = relativeLinks(path).map((target) => target.replace(/#.*/, ''))
+    const leadsOut = targets.some((target) => target !== '' && !isPublished(join(dirname(path), target)))
+    expect(leadsOut && !/\bin the\s+repository\b/.test(readDocument(path))).toBe(false)
   })
 })
