@@ -131,7 +131,10 @@ class SystemdScopes implements Scopes {
   }
 
   async #connected(): Promise<Bus> {
-    if (this.#bus !== undefined && (await this.#bus).isOpen) return this.#bus
+    const known = this.#bus
+    if (known !== undefined && (await known).isOpen) return known
+    // Somebody else has found it closed, too, and was first.
+    if (this.#bus !== undefined && this.#bus !== known) return this.#bus
     const connecting = this.#connect()
     this.#bus = connecting
     try {
