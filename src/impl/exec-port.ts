@@ -77,7 +77,10 @@ export interface ExecRequest extends ExecCommand {
   readonly stdout?: boolean | undefined
   /** Default true. A terminal has none. */
   readonly stderr?: boolean | undefined
-  /** What becomes of it when `signal` is aborted or this process disappears. Default `kill`. */
+  /**
+   * What becomes of it when `signal` is aborted, a stream of the caller breaks off or the runtime is closed. Default
+   * `kill`. When this process dies without closing, the next one that recovers ends the command, whatever this says.
+   */
   readonly onDisconnect?: OnDisconnect | undefined
   /** How long unread output is waited for after the process has ended. Default {@link execDrainDefaultMs}. */
   readonly drainMs?: number | undefined
