@@ -150,7 +150,8 @@ export class ContainerDisk {
     }
     // As long as a restart may find a state that says that it lives, the evidence of its exit stays.
     if (!this.#isOutdated) await discard()
-    await this.#inLane(() => directory.forget(container, discard))
+    const onUnlisted = (): Promise<void> => (this.#isOutdated ? discard() : Promise.resolve())
+    await this.#inLane(() => directory.forget(container, onUnlisted))
   }
 
   /** The container was to be forgotten, and could not be: it needs its state again. */
