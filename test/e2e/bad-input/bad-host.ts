@@ -131,7 +131,7 @@ async function makeContainer(
 }
 
 /** The store's and the embedder's. A state may be being written at this moment. */
-const kept = /^(?:\.?state\.json.*|container\.json|config\.json|log)$/
+const kept = /^(?:\.?state\.json.*|container\.json|config\.json|container\.log)$/
 
 function tracesOf(root: string, container: Container): string[] {
   const inBundle = existsSync(container.bundlePath)
