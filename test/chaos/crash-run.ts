@@ -91,6 +91,7 @@ export async function crashRun(
     sweep(ground)
     if (ground.runtimePath !== undefined) rmSync(ground.runtimePath, { force: true })
     rmSync(ground.root, { recursive: true, force: true })
+    rmSync(`${ground.root}.died`, { force: true })
   }
 }
 
@@ -151,7 +152,8 @@ async function runVictim(
   { scenario, victim, crash, trouble }: CrashOrder,
   traceFile?: string,
 ): Promise<{ journal: JournalEntry[]; died: boolean }> {
-  const diedFile = join(ground.root, 'died')
+  // Beside what is checked: a launcher may die when its embedder has, and we look already.
+  const diedFile = `${ground.root}.died`
   const plan = (name: VictimName): ChaosPlan => ({
     trace: traceFile === undefined ? undefined : { file: traceFile, process: name },
     crash: victim === name ? crash : undefined,
