@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
 import { checkAbortSignal, withAbort, withLimit } from './surroundings/abort.ts'
-import type { Command, ContainerActorOptions } from './actors/actor-world.ts'
+import type { Command } from './actors/actor-world.ts'
 import type { ContainerActor } from './actors/container.actor.ts'
 import { recover } from './actors/recovery/recover.ts'
 import type { RecoveryReport } from './actors/recovery/report.ts'
@@ -14,7 +14,7 @@ import { timestampOf } from './surroundings/clock.ts'
 import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
 import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
 import type { Container, ExitStatus } from './container.ts'
-import { inContext, OciError, toOciError } from './errors/index.ts'
+import { OciError, toOciError } from './errors/index.ts'
 import type { ExecExit } from './impl/exec-port.ts'
 import type {
   AttachOptions,
@@ -24,7 +24,7 @@ import type {
   ExecSyncResult,
 } from './impl/runtime-impl.ts'
 import { KeepAlive } from './surroundings/keep-alive.ts'
-import { defaultContainerLimits, timerDelayMaxMs, type ContainerLimits } from './machines/delays.ts'
+import { defaultContainerLimits, timerDelayMaxMs } from './machines/delays.ts'
 import type { StopCommand, Verb } from './machines/events.ts'
 import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
 import type { OciLinuxResources } from './bundle/oci-spec.ts'
@@ -43,6 +43,7 @@ import {
   malformed,
   notFound,
 } from './runtime/refusals.ts'
+import { actorOptions, registered } from './registration.ts'
 import { parseSignal } from './signals.ts'
 import type { ContainerStore } from './store/container-store.ts'
 
@@ -82,8 +83,8 @@ export class Runtime implements AsyncDisposable {
   /**
    * Opens a runtime: makes its directories, starts the launcher where a handler needs one, and takes up the containers of
    * an earlier supervisor (see {@link recover}; `recovered` has the report). Rejects with ERR_CONFIG, ERR_IO,
-   * ERR_INVALID_ARGUMENT, or ERR_STATE_DIR_LOCKED while another supervisor has the state directory, and leaves nothing open. An open runtime that nobody awaits an answer of does not keep
-   * the process alive. Parity: New.
+   * ERR_INVALID_ARGUMENT, or ERR_STATE_DIR_LOCKED while another supervisor has the state directory, and leaves nothing
+   * open. An open runtime that nobody awaits an answer of does not keep the process alive. Parity: New.
    */
   static async open(config: Config, options: RuntimeOptions = {}): Promise<Runtime> {
     const runtime = new Runtime(await composeRuntime(config, options))
@@ -154,7 +155,7 @@ export class Runtime implements AsyncDisposable {
     this.#assertOpen(operation)
     if (this.#shuttingDown) throw closedError('shutting down', operation)
     checkAbortSignal(options.signal, operation)
-    const actor = this.#parts.registry.find(container) ?? (await this.#register(container))
+    const actor = this.#parts.registry.find(container) ?? (await registered(this.#parts, container))
     await this.#command(actor, 'create', { type: 'container.create', cgroupParent }, options)
   }
 
@@ -220,8 +221,8 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Runs `command` in the container to its end: exit code, stdout and stderr apart, as bytes. A code other than 0 never
-   * throws. When `timeoutSeconds` (0 or less: no limit) are over its whole process tree is killed and the result is exit code −1
-   * with stderr `command timed out`. Rejects with an {@link ExecSyncError} when it could not be run, with
+   * throws. When `timeoutSeconds` (0 or less: no limit) are over its whole process tree is killed and the result is exit
+   * code −1 with stderr `command timed out`. Rejects with an {@link ExecSyncError} when it could not be run, with
    * ERR_WRONG_STATUS unless the container runs or is in the grace of a stop. An aborted `signal` kills the command.
    * Parity: ExecSyncContainer, which threw on a timeout.
    */
@@ -446,7 +447,7 @@ export class Runtime implements AsyncDisposable {
       implementations,
       since: events.cursor,
       limitMs: limits.recoverTimeoutMs ?? defaultContainerLimits.recoverTimeoutMs,
-      optionsFor: (container, handler) => this.#actorOptions(container, handler),
+      optionsFor: (container, handler) => actorOptions(this.#parts, container, handler),
       list: (container) => {
         store.add(container.id, container)
       },
@@ -473,21 +474,6 @@ export class Runtime implements AsyncDisposable {
     clock.clearTimeout(timer)
   }
 
-  /** Registers a container that nobody has asked anything of. */
-  async #register(container: Container): Promise<ContainerActor> {
-    const { registry, store } = this.#parts
-    const actor = registry.register(this.#actorOptions(container))
-    try {
-      store.add(container.id, container)
-    } catch (error) {
-      // The embedder's own store; without an entry the container would be out of reach, its id taken.
-      const failure = toOciError(error, 'ERR_INTERNAL', { containerId: container.id })
-      await registry.unregister(actor, failure)
-      throw failure
-    }
-    return actor
-  }
-
   async #command(actor: ContainerActor, verb: Verb, command: Command, options: CallOptions): Promise<void> {
     await this.#answer(actor.request(verb, command), options, actor.container)
   }
@@ -504,34 +490,9 @@ export class Runtime implements AsyncDisposable {
     return actor
   }
 
-  #actorOptions(
-    container: Container,
-    handler = container.runtimeHandler ?? this.#parts.config.defaultRuntime,
-  ): ContainerActorOptions {
-    const { runtimeType, runtimeRoot, containerCreateTimeoutMs } = this.#handlerOf(container, handler)
-    const limits: ContainerLimits = {
-      ...defaultContainerLimits,
-      createTimeoutMs: containerCreateTimeoutMs,
-      ...this.#parts.limits,
-    }
-    return { container, impl: this.#parts.implementation(runtimeType), limits, handler, runtimeRoot }
-  }
-
   #now(): Pick<StopCommand, 'atMs' | 'requestedAt'> {
     const { clock } = this.#parts
     return { atMs: clock.now(), requestedAt: timestampOf(clock) }
-  }
-
-  /** One without a path is fine: it is looked up on PATH. */
-  #handlerOf({ id: containerId }: Container, name: string): RuntimeHandler {
-    const runtimes = this.runtimes()
-    const handler = Object.hasOwn(runtimes, name) ? runtimes[name] : undefined
-    if (handler !== undefined) return handler
-    try {
-      return this.validateRuntimeHandler(name)
-    } catch (error) {
-      throw inContext(error, { containerId, operation: 'createContainer' })
-    }
   }
 
   #assertOpen(operation: string): void {

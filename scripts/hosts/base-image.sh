@@ -37,10 +37,10 @@ log=$image/build.log
 
 in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
 
-# Packages come from wherever this machine takes its own: a mirror, a proxy.
+# Packages come from wherever this machine takes its own: a mirror, a proxy. Else debootstrap knows where.
 mirror=$(grep -hoPm1 '(^deb\s+(\[.*\]\s+)?|^URIs:\s*)\Khttps?://[^ ]*/debian(?=/?(\s|$))' \
   /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1) || true
-debootstrap --variant=minbase --include="$packages" "$suite" "$root" "${mirror:-http://deb.debian.org/debian}" \
+debootstrap --variant=minbase --include="$packages" "$suite" "$root" ${mirror:+"$mirror"} \
   >"$log" 2>&1 || {
   tail -n 20 "$log" >&2
   stop "debootstrap failed; its log is $log"

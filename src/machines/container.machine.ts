@@ -1,6 +1,6 @@
 /**
  * The life of a container as a statechart; its vocabulary (guards, actions, delays) is `container.setup.ts`, the states
- * of a living container are `container.live.ts`.
+ * of a living container are `container.live.ts` and `container.stopping.ts`.
  *
  * Architecture invariant: every invoke has `onError` and a timeout, every waiting state has a way out, every request
  * gets exactly one reply, an exit always wins.

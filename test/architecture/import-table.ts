@@ -25,13 +25,8 @@ const nouns = [
 /** What everybody is handed instead of taking it from the process. */
 const surroundings = ['surroundings/']
 
-/** What code that deals with this host and its containers stands on. */
-const host = [
-  ...nouns,
-  ...surroundings,
-  'bundle/bundle.ts',
-  'files.ts',
-  'config/',
+/** The effect port, and what every implementation of it needs. */
+const effects = [
   'impl/runtime-impl.ts',
   'impl/attach-port.ts',
   'impl/exec-port.ts',
@@ -42,6 +37,16 @@ const host = [
   'impl/requests/',
   'impl/attach-client/',
   'impl/join-streams.ts',
+]
+
+/** What code that deals with this host and its containers stands on. */
+const host = [
+  ...nouns,
+  ...surroundings,
+  'bundle/bundle.ts',
+  'files.ts',
+  'config/',
+  ...effects,
   'impl/all-ended.ts',
   'impl/attach-bridge/',
   'impl/launcher/',
@@ -157,23 +162,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   },
   // It runs on any laptop: no host, no files.
   'impl/sim/': {
-    imports: [
-      ...nouns,
-      ...surroundings,
-      'impl/runtime-impl.ts',
-      'impl/attach-port.ts',
-      'impl/exec-port.ts',
-      'impl/stats-port.ts',
-      'impl/streams-port.ts',
-      'impl/terminal-size.ts',
-      'impl/sampling.ts',
-      'impl/requests/',
-      'impl/attach-client/',
-      'impl/join-streams.ts',
-      'rxjs',
-      'node:stream',
-      'node:timers/promises',
-    ],
+    imports: [...nouns, ...surroundings, ...effects, 'rxjs', 'node:stream', 'node:timers/promises'],
   },
 
   // What embedders test their own code with; it knows nothing of how the library works.
@@ -206,7 +195,12 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   'surroundings/keep-alive.ts': { imports: [] },
   // What makes one thing of all the parts. runtime.ts is its front, which only index.ts shows to the world.
   'compose.ts': { imports: [everything, node] },
-  'runtime.ts': { imports: [everything, node] },
+  // How a container comes to have an actor made of them.
+  'registration.ts': {
+    imports: [...nouns, 'config/', 'machines/delays.ts'],
+    types: ['compose.ts', 'actors/'],
+  },
+  'runtime.ts': { imports: [everything, node, 'registration.ts'] },
   // Parts of its front.
   'runtime/': {
     imports: [...nouns, 'impl/exec-port.ts', node],

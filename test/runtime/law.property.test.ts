@@ -7,6 +7,7 @@ import * as fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { isOciError, type Container } from '../../src/index.ts'
 import type { SimulatedFault, SimulatedProgram } from '../../src/testing.ts'
+import { lifecycleEffects } from '../../src/impl/sim/fault-script.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const ms = fc.constantFrom(0, 1, 50, 400, 3000, 12_000)
@@ -25,21 +26,7 @@ const program: fc.Arbitrary<SimulatedProgram> = fc.record(
   { requiredKeys: [] },
 )
 
-const effects = [
-  'create',
-  'start',
-  'signal',
-  'pause',
-  'resume',
-  'observe',
-  'oomKilled',
-  'killRemaining',
-  'cleanUp',
-  'delete',
-  'discard',
-  'execSync',
-  'startExec',
-] as const
+const effects = [...lifecycleEffects, 'execSync', 'startExec'] as const
 
 const fault: fc.Arbitrary<SimulatedFault> = fc.oneof(
   fc.record({ effect: fc.constantFrom(...effects), fault: fc.constant('fail' as const), delayMs: ms }),

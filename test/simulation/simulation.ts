@@ -5,6 +5,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { Container, defineConfig, isOciError, Runtime, type ContainerEvent } from '../../src/index.ts'
 import { SimulatedClock, SimulatedRuntime, type SimulatedProgram } from '../../src/testing.ts'
+import { lifecycleEffects } from '../../src/impl/sim/fault-script.ts'
 import { createRandom, type Random } from '../chaos/random.ts'
 import { Checkers, type Promised } from './checkers.ts'
 import { mortal } from './mortal-runtime.ts'
@@ -40,19 +41,6 @@ interface Member {
 }
 
 const config = defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } } })
-const effects = [
-  'create',
-  'start',
-  'signal',
-  'pause',
-  'resume',
-  'observe',
-  'oomKilled',
-  'killRemaining',
-  'cleanUp',
-  'delete',
-  'discard',
-] as const
 /** Longer than every limit of time with all its retries. */
 const patienceMs = 400_000
 
@@ -182,7 +170,7 @@ export class Simulation {
     const member = this.#anyMember()
     if (member === undefined) return
     const { id } = member.promised
-    const effect = this.#pick([...effects])
+    const effect = this.#pick([...lifecycleEffects])
     const fault = this.#pick(['fail', 'failAfterEffect', 'hang', 'late'] as const)
     if (effect === 'discard' && fault === 'hang') return
     this.#line(`${id} ${effect} ${fault}`)

@@ -4,12 +4,11 @@ import {
   type CgroupStats,
   type FileTexts,
   type GroupFile,
-  keyedBigCounter,
   keyedCounter,
   parseBigCounter,
   parseCounter,
+  parseThrottling,
 } from './cgroup-stats.ts'
-import type { CpuThrottling } from '../stats-port.ts'
 
 /** The CPU's counter first: the time is taken right after it. */
 export const filesOfV1: readonly GroupFile[] = [
@@ -27,7 +26,7 @@ export function cgroupStatsV1(texts: FileTexts): CgroupStats {
   const memory = texts.get('memory.stat')
   return {
     cpuNano: parseBigCounter(texts.get('cpuacct.usage')),
-    throttling: parseThrottling(texts.get('cpu.stat')),
+    throttling: parseThrottling(texts.get('cpu.stat'), 'throttled_time', 1n),
     memTotalBytes: parseCounter(texts.get('memory.usage_in_bytes')),
     inactiveFileBytes: keyedCounter(memory, 'total_inactive_file') ?? keyedCounter(memory, 'inactive_file'),
     memLimitBytes: parseCounter(texts.get('memory.limit_in_bytes')),
@@ -35,14 +34,6 @@ export function cgroupStatsV1(texts: FileTexts): CgroupStats {
     pids: parseCounter(texts.get('pids.current')),
     block: parseServiceBytes(texts.get('blkio.throttle.io_service_bytes_recursive')),
   }
-}
-
-function parseThrottling(text: string | undefined): CpuThrottling | undefined {
-  const periods = keyedCounter(text, 'nr_periods')
-  const throttledPeriods = keyedCounter(text, 'nr_throttled')
-  const throttledNano = keyedBigCounter(text, 'throttled_time')
-  if (periods === undefined || throttledPeriods === undefined || throttledNano === undefined) return undefined
-  return { periods, throttledPeriods, throttledNano }
 }
 
 /**

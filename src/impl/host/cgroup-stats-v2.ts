@@ -10,8 +10,9 @@ import {
   keyedBigCounter,
   keyedCounter,
   parseCounter,
+  parseThrottling,
 } from './cgroup-stats.ts'
-import type { CpuThrottling, PressureShares, PressureStall } from '../stats-port.ts'
+import type { PressureShares, PressureStall } from '../stats-port.ts'
 
 /** The CPU's counter first: the time is taken right after it. */
 export const filesOfV2: readonly GroupFile[] = [
@@ -30,7 +31,7 @@ export function cgroupStatsV2(texts: FileTexts): CgroupStats {
   const usageUs = keyedBigCounter(texts.get('cpu.stat'), 'usage_usec')
   return {
     cpuNano: usageUs === undefined ? undefined : usageUs * nanosPerMicro,
-    throttling: parseThrottling(texts.get('cpu.stat')),
+    throttling: parseThrottling(texts.get('cpu.stat'), 'throttled_usec', nanosPerMicro),
     memTotalBytes: parseCounter(texts.get('memory.current')),
     inactiveFileBytes: keyedCounter(texts.get('memory.stat'), 'inactive_file'),
     // `max` is no number.
@@ -39,15 +40,6 @@ export function cgroupStatsV2(texts: FileTexts): CgroupStats {
     pids: parseCounter(texts.get('pids.current')),
     block: parseIoStat(texts.get('io.stat')),
   }
-}
-
-/** The lines are there only where the CPU controller is on. */
-function parseThrottling(text: string | undefined): CpuThrottling | undefined {
-  const periods = keyedCounter(text, 'nr_periods')
-  const throttledPeriods = keyedCounter(text, 'nr_throttled')
-  const throttledUs = keyedBigCounter(text, 'throttled_usec')
-  if (periods === undefined || throttledPeriods === undefined || throttledUs === undefined) return undefined
-  return { periods, throttledPeriods, throttledNano: throttledUs * nanosPerMicro }
 }
 
 /** Lines `<major>:<minor> rbytes=<n> wbytes=<n> …`, none before any I/O. */

@@ -53,6 +53,22 @@ export function keyedBigCounter(text: string | undefined, key: string): bigint |
   return parseBigCounter(keyedText(text, key))
 }
 
+/**
+ * What `cpu.stat` tells of throttling; the time stands under `timeKey`, in units of `unitNano`. The lines are there only
+ * where the CPU controller is on.
+ */
+export function parseThrottling(
+  text: string | undefined,
+  timeKey: string,
+  unitNano: bigint,
+): CpuThrottling | undefined {
+  const periods = keyedCounter(text, 'nr_periods')
+  const throttledPeriods = keyedCounter(text, 'nr_throttled')
+  const throttledTime = keyedBigCounter(text, timeKey)
+  if (periods === undefined || throttledPeriods === undefined || throttledTime === undefined) return undefined
+  return { periods, throttledPeriods, throttledNano: throttledTime * unitNano }
+}
+
 function keyedText(text: string | undefined, key: string): string | undefined {
   // memory.stat has fifty lines and is read for one: no regular expression per key, no map of all.
   if (text === undefined) return undefined

@@ -6,8 +6,6 @@
  * use to this process only.
  */
 import type { Config } from '../../config/config.ts'
-import type { Container } from '../../container.ts'
-import { inContext } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import { openAttachBridge } from '../attach-bridge/client.ts'
 import type { Launcher } from '../launcher/launcher.ts'
@@ -26,6 +24,7 @@ import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { signal } from './signal.ts'
 import { portForward } from '../host/port-forward.ts'
+import { told } from '../host/told.ts'
 import { reopenLog } from './reopen-log.ts'
 import { Sampling } from '../sampling.ts'
 import { start } from './start.ts'
@@ -92,15 +91,6 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
       // Both rest on the launcher, which is closed after us.
       await Promise.all([execs.close(), world.attachBridge.close()])
     },
-  }
-}
-
-/** Errors name the public verb that an effect does the work of, and the container, however deep they come from. */
-async function told<T>(operation: string | undefined, { id }: Container, effect: Promise<T>): Promise<T> {
-  try {
-    return await effect
-  } catch (error) {
-    throw inContext(error, { containerId: id, operation })
   }
 }
 

@@ -4,11 +4,8 @@ import { OciError, type ErrorCode } from '../../errors/index.ts'
 import { ExecSyncError } from '../exec-port.ts'
 import { checkTime } from './simulated-program.ts'
 
-/**
- * What can be made to go wrong: the effects of the port, the calls of a running command (`killExec`, `resizeExec`), and the
- * removal of an exit's evidence (`discard`).
- */
-export const simulatedEffects = [
+/** The effects of a container's life, and the removal of its exit's evidence (`discard`). */
+export const lifecycleEffects = [
   'create',
   'start',
   'signal',
@@ -20,6 +17,13 @@ export const simulatedEffects = [
   'cleanUp',
   'delete',
   'discard',
+] as const
+
+/**
+ * What can be made to go wrong: the effects of the port, and the calls of a running command (`killExec`, `resizeExec`).
+ */
+export const simulatedEffects = [
+  ...lifecycleEffects,
   'execSync',
   'startExec',
   'killExec',

@@ -6,12 +6,11 @@
  * it remembers (notes.ts) is on disk.
  */
 import type { Config } from '../../config/config.ts'
-import type { Container } from '../../container.ts'
-import { inContext } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import { readCgroupMounts, type CgroupMount } from '../host/cgroups.ts'
 import { ExecHome } from '../host/exec-home.ts'
+import { told } from '../host/told.ts'
 import { Sampling } from '../sampling.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
 import { attach } from './attach.ts'
@@ -88,15 +87,6 @@ export function createRuntimeVm(options: RuntimeVmOptions): RuntimeImpl {
       await execs.close()
       await close(world)
     },
-  }
-}
-
-/** Errors name the public verb that an effect does the work of, and the container, however deep they come from. */
-async function told<T>(operation: string | undefined, { id }: Container, effect: Promise<T>): Promise<T> {
-  try {
-    return await effect
-  } catch (error) {
-    throw inContext(error, { containerId: id, operation })
   }
 }
 
