@@ -5,6 +5,7 @@
  * more time by chance where it is met often. `everyEffect`: one passage, by chance, of each stretch between two effects on
  * the world (a changing file operation, a message to another process): crashes within a stretch leave the same world.
  */
+import { createHash } from 'node:crypto'
 import {
   crashRun,
   record,
@@ -42,6 +43,8 @@ export interface CampaignOptions extends RunOptions {
   readonly victims: readonly VictimName[]
   readonly choice: Choice
   readonly random: Random
+  /** Only these passages: every passage is in one of `count` parts, and in the same one whatever was recorded. */
+  readonly part?: { readonly index: number; readonly count: number }
   /** At most so many runs of each scenario, chosen by chance. */
   readonly runsMax?: number
 }
@@ -90,9 +93,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
       if (outcome.violations.length > 0) orders.push(atRest)
       const chosen: CrashOrder[] = []
       for (const victim of options.victims) {
-        chosen.push(...ordersOf(traces[victim], { scenario, handler, victim }, options))
+        const where = { scenario, handler, victim }
+        chosen.push(...ordersOf(traces[victim], where, options))
         for (const passage of new Set(traces[victim].filter(isPassage))) {
-          known.add(nameOf({ scenario, handler, victim }, passage))
+          if (isPartOf(options, where, passage)) known.add(nameOf(where, passage))
         }
       }
       orders.push(...random.shuffled(chosen).slice(0, runsMax))
@@ -122,8 +126,16 @@ const successorsMax = 6
 
 type Where = Pick<CrashOrder, 'scenario' | 'handler' | 'victim'>
 
-function ordersOf(trace: readonly string[], where: Where, { choice, random }: CampaignOptions): CrashOrder[] {
-  const crashes = choice === 'everyPassage' ? everyPassage(trace, random) : everyEffect(trace, random)
+function isPartOf({ part }: CampaignOptions, where: Where, passage: string): boolean {
+  if (part === undefined) return true
+  const digest = createHash('sha256').update(nameOf(where, passage)).digest()
+  return digest.readUInt32BE() % part.count === part.index
+}
+
+function ordersOf(trace: readonly string[], where: Where, options: CampaignOptions): CrashOrder[] {
+  const { choice, random } = options
+  const all = choice === 'everyPassage' ? everyPassage(trace, random) : everyEffect(trace, random)
+  const crashes = all.filter(({ point }) => isPartOf(options, where, point))
   if (scenarios[where.scenario].past === undefined) return crashes.map((crash) => ({ ...where, crash }))
   // A past is dear: several supervisors die of it, one after the other.
   const left = random.shuffled(crashes)

@@ -1,6 +1,6 @@
 /**
  * Crashes and faults as a program: npm run chaos -- [--seed N] [--minutes M] [--runtime crun|runc|both]
- * [--scenario NAME]… [--victim embedder|launcher|both] [--lanes N] [--choice everyPassage|everyEffect]
+ * [--scenario NAME]… [--victim embedder|launcher|both] [--lanes N] [--choice everyPassage|everyEffect] [--part I/N]
  * --faults in place of crashes: disks, runtime binaries, monitors.
  * Again what failed: the line that is printed with it. Exit code 1 on a violation.
  */
@@ -30,6 +30,7 @@ const { values } = parseArgs({
     victim: { type: 'string', default: 'both' },
     lanes: { type: 'string', default: '2' },
     choice: { type: 'string', default: 'everyPassage' },
+    part: { type: 'string', default: '1/1' },
     faults: { type: 'boolean', default: false },
     trouble: { type: 'string' },
     point: { type: 'string', multiple: true, default: [] },
@@ -49,6 +50,12 @@ function some<T extends string>(option: string, value: string, names: readonly T
   return value === 'both' ? names : [oneOf(option, value, names)]
 }
 
+function partOf(value: string): { index: number; count: number } {
+  const [number = 0, count = 0] = value.split('/').map(Number)
+  if (number >= 1 && number <= count) return { index: number - 1, count }
+  throw new Error(`--part is ${value}; it must be like 2/5, the second of five parts`)
+}
+
 const handlers = some<RuntimeName>('runtime', values.runtime, ['crun', 'runc'])
 const victims = some<VictimName>('victim', values.victim, ['embedder', 'launcher'])
 const scenarios: readonly ScenarioName[] =
@@ -56,6 +63,7 @@ const scenarios: readonly ScenarioName[] =
     ? values.scenario.map((name) => oneOf('scenario', name, scenarioNames))
     : scenarioNames.filter((name) => name !== 'past')
 
+const part = partOf(values.part)
 const seed = Number(values.seed)
 const random = createRandom(seed)
 const directory = mkdtempSync('/tmp/os-')
@@ -79,7 +87,7 @@ async function run(): Promise<RunResult> {
   if (values.point.length > 0) return runOrders([crashAgain()], options)
   if (values.faults || values.trouble !== undefined) return runFaults()
   const choice = oneOf('choice', values.choice, ['everyPassage', 'everyEffect'])
-  const result = await runCampaign({ ...options, scenarios, handlers, victims, choice, random })
+  const result = await runCampaign({ ...options, scenarios, handlers, victims, choice, random, part })
   print(`${result.covered.size} of ${result.known.size} passages died at, ${result.planned} runs planned`)
   return result
 }
@@ -98,8 +106,9 @@ async function runFaults(): Promise<RunResult> {
       orders.push({ scenario: 'life', handler, victim: 'embedder', crash: undefined, trouble })
     }
   }
-  print(`${orders.length} faults`)
-  return runOrders(random.shuffled(orders), options)
+  print(`${orders.length} faults, part ${part.index + 1} of ${part.count}`)
+  const chosen = random.shuffled(orders).filter((_, index) => index % part.count === part.index)
+  return runOrders(chosen, options)
 }
 
 function crashAgain(): CrashOrder {
