@@ -21,14 +21,20 @@ export interface Sight {
   readonly monitors: readonly number[]
 }
 
-/** The containers that the runtime knows. */
-function listedBy(ground: Ground): { id: string; status: string; pid: number }[] {
+const listAttemptsMax = 5
+
+/** The containers that the runtime knows. runc's list fails when one of them is deleted while it looks at it. */
+function listedBy(ground: Ground, attempt = 1): { id: string; status: string; pid: number }[] {
   const root = runtimeRootOf(ground)
   if (ifThere(() => readdirSync(root).length) === undefined) return []
-  const text = execFileSync(runtimePrograms[ground.handler], ['--root', root, 'list', '-f', 'json'], {
-    encoding: 'utf8',
-  })
-  return listSchema.parse(JSON.parse(text)) ?? []
+  const args = ['--root', root, 'list', '-f', 'json']
+  try {
+    const text = execFileSync(runtimePrograms[ground.handler], args, { encoding: 'utf8', stdio: 'pipe' })
+    return listSchema.parse(JSON.parse(text)) ?? []
+  } catch (error) {
+    if (attempt === listAttemptsMax) throw error
+    return listedBy(ground, attempt + 1)
+  }
 }
 
 export function sightOf(ground: Ground, id: string): Sight {
