@@ -1,15 +1,20 @@
 /**
  * What the inspector costs a supervisor, and how smooth its page is, after a build and with Chromium:
  * node bench/inspect.ts [--containers 2000] [--commands 1000] [--seconds 10] [--rounds 3]
- * Simulated containers are paused and resumed at that rate, unwatched and watched in turn. The page has a process of its own.
+ * Simulated containers are paused and resumed at that rate, in turn
+ * - unwatched;
+ * - watched by a program that only reads: what the inspector itself costs;
+ * - watched in Chromium on the same host: what a browser takes of caches and cores comes on top;
+ * - unwatched beside a Chromium that watches another, equally busy supervisor: that share of it, alone.
  */
 import { once } from 'node:events'
 import { fork } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { chromium } from 'playwright-core'
+import { WebSocket } from 'ws'
 import { Container, defineConfig, memoryStateDirectory, Runtime } from 'oci-supervisor'
-import { openInspector } from 'oci-supervisor/inspect'
+import { openInspector, type Inspector } from 'oci-supervisor/inspect'
 import { SimulatedRuntime } from 'oci-supervisor/testing'
 
 const { values } = parseArgs({
@@ -18,7 +23,9 @@ const { values } = parseArgs({
     commands: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '10' },
     rounds: { type: 'string', default: '3' },
-    page: { type: 'string' },
+    /** What a process of its own does. */
+    role: { type: 'string', default: 'supervisor' },
+    url: { type: 'string', default: '' },
   },
 })
 const [count, perSecond, seconds, rounds] = [
@@ -28,10 +35,51 @@ const [count, perSecond, seconds, rounds] = [
   values.rounds,
 ].map(Number)
 
-if (values.page === undefined) await supervisor()
-else await browser(values.page)
+const roles: Record<string, () => Promise<void>> = {
+  supervisor: measure,
+  reader: () => read(values.url),
+  page: () => browse(values.url),
+  bystander: async () => {
+    const { inspector, stop } = await openSupervisor()
+    await browse(inspector.url)
+    await stop()
+  },
+}
+await roles[values.role]?.()
 
-async function supervisor(): Promise<void> {
+async function measure(): Promise<void> {
+  const { inspector, load, stop } = await openSupervisor()
+  await delay(2000)
+  const conditions = [
+    { name: 'unwatched', role: undefined },
+    { name: 'watched by a reader', role: 'reader' },
+    { name: 'watched in Chromium', role: 'page' },
+    { name: "unwatched beside another one's Chromium", role: 'bystander' },
+  ].map((condition) => ({ ...condition, costs: new Array<Cost>() }))
+  for (let round = 0; round < (rounds ?? 0); round += 1) {
+    for (const { role, costs } of conditions) {
+      if (role === undefined) costs.push(await costOf(load, seconds ?? 0))
+      else costs.push(await costBeside(role, inspector.url, load))
+    }
+  }
+  await stop()
+  const [unwatched] = conditions
+  if (unwatched === undefined) return
+  for (const { name, costs } of conditions) {
+    report(name, costs, perCommand(costs) / perCommand(unwatched.costs))
+  }
+}
+
+async function costBeside(role: string, url: string, load: Load): Promise<Cost> {
+  const other = fork(import.meta.filename, [...process.argv.slice(2), '--role', role, '--url', url])
+  const left = once(other, 'exit')
+  await once(other, 'message')
+  const cost = await costOf(load, seconds ?? 0)
+  await left
+  return cost
+}
+
+async function openSupervisor(): Promise<{ inspector: Inspector; load: Load; stop: () => Promise<void> }> {
   const sim = new SimulatedRuntime()
   const config = defineConfig({ defaultRuntime: 'sim', runtimes: { sim: { runtimeType: 'sim' } } })
   const runtime = await Runtime.open(config, {
@@ -48,25 +96,17 @@ async function supervisor(): Promise<void> {
   }
   const inspector = await openInspector(runtime)
   const load = startLoad(runtime, containers)
-  await delay(2000)
-  const unwatched: Cost[] = []
-  const watched: Cost[] = []
-  for (let round = 0; round < (rounds ?? 0); round += 1) {
-    unwatched.push(await costOf(load, seconds ?? 0))
-    const page = fork(import.meta.filename, ['--page', inspector.url, '--seconds', String(seconds)])
-    await once(page, 'message')
-    watched.push(await costOf(load, seconds ?? 0))
-    await once(page, 'exit')
+  const stop = async (): Promise<void> => {
+    load.stop()
+    await inspector.close()
+    await runtime.close()
   }
-  load.stop()
-  await inspector.close()
-  await runtime.close()
-  report('unwatched', unwatched)
-  report('watched  ', watched)
-  const ratio = perCommand(watched) / perCommand(unwatched)
-  console.log(
-    `supervisor's CPU for a command, watched by unwatched: ${ratio.toFixed(2)}x (${count} containers)`,
-  )
+  return { inspector, load, stop }
+}
+
+interface Load {
+  done(): number
+  stop(): void
 }
 
 interface Cost {
@@ -79,16 +119,16 @@ function perCommand(costs: readonly Cost[]): number {
   return median(costs.map(({ cpuShare, commandsPerSecond }) => cpuShare / commandsPerSecond))
 }
 
-function report(name: string, costs: readonly Cost[]): void {
+function report(name: string, costs: readonly Cost[], ratio: number): void {
   const all = costs.map(
     ({ cpuShare, commandsPerSecond }) => `${percent(cpuShare)} at ${commandsPerSecond.toFixed(0)}/s`,
   )
   console.log(
-    `supervisor ${name}: ${(perCommand(costs) * 1e6).toFixed(0)} µs of CPU for a command (${all.join(', ')})`,
+    `${ratio.toFixed(2)}x ${name}: ${(perCommand(costs) * 1e6).toFixed(0)} µs of CPU for a command (${all.join(', ')})`,
   )
 }
 
-async function costOf(load: { done(): number }, forSeconds: number): Promise<Cost> {
+async function costOf(load: Load, forSeconds: number): Promise<Cost> {
   const done = load.done()
   const before = process.cpuUsage()
   const fromMs = performance.now()
@@ -102,7 +142,7 @@ async function costOf(load: { done(): number }, forSeconds: number): Promise<Cos
 }
 
 /** So many pauses and resumes a second, spread evenly. */
-function startLoad(runtime: Runtime, containers: readonly Container[]): { stop(): void; done(): number } {
+function startLoad(runtime: Runtime, containers: readonly Container[]): Load {
   const everyMs = 10
   let next = 0
   let done = 0
@@ -123,7 +163,17 @@ function startLoad(runtime: Runtime, containers: readonly Container[]): { stop()
   return { stop: () => clearInterval(timer), done: () => done }
 }
 
-async function browser(url: string): Promise<void> {
+/** Takes everything as fast as it comes. */
+async function read(url: string): Promise<void> {
+  const { origin, searchParams, host } = new URL(url)
+  const socket = new WebSocket(`ws://${host}/watch?token=${searchParams.get('token')}`, { origin })
+  await once(socket, 'message')
+  process.send?.('watching')
+  await delay((seconds ?? 0) * 1000 + 500)
+  socket.close()
+}
+
+async function browse(url: string): Promise<void> {
   const chrome = await chromium.launch({
     executablePath: process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-dev-shm-usage'],
