@@ -7,12 +7,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { EMPTY } from 'rxjs'
-import { readCgroupMounts } from '../src/impl/host/cgroups.ts'
-import { openNotebook } from '../src/impl/oci/notes.ts'
-import { Sampling } from '../src/impl/sampling.ts'
-import { stats } from '../src/impl/oci/stats.ts'
-import type { OciWorld } from '../src/impl/oci/world.ts'
-import { openScopes } from '../src/impl/systemd/scopes.ts'
+import { createRuntimeOci, type RuntimeOci } from '../src/impl/oci/runtime-oci.ts'
 import { silentLogger } from '../src/surroundings/logger.ts'
 import type { Config, Container } from '../src/index.ts'
 import { openRealRuntime } from './real-runtime.ts'
@@ -33,12 +28,11 @@ const countsStart = () => {
   return Promise.reject(new Error('a sample started a program'))
 }
 
-/** A world that can start nothing. */
-async function makeWorld(config: Config): Promise<OciWorld> {
-  const mounts = await readCgroupMounts()
-  return {
+/** Nothing can be started through it. */
+function openSampler(config: Config): RuntimeOci {
+  return createRuntimeOci({
     config,
-    launcher: { run: countsStart, spawnMonitor: countsStart },
+    launcher: { run: countsStart, spawnMonitor: countsStart, attend: countsStart },
     exits: {
       exits$: EMPTY,
       expect: () => undefined,
@@ -47,20 +41,7 @@ async function makeWorld(config: Config): Promise<OciWorld> {
       urgent: () => undefined,
     },
     logger: silentLogger,
-    notebook: openNotebook(silentLogger),
-    environment: process.env,
-    cgroupMounts: () => Promise.resolve(mounts),
-    scopes: openScopes(),
-    programs: new Map(),
-    untouched: new Set(),
-    ours: new WeakSet(),
-    adopted: new WeakMap(),
-    unclean: new WeakSet(),
-    creating: new Map(),
-    syncPipes: new Map(),
-    oomBeforeKill: new Map(),
-    sampling: new Sampling(),
-  }
+  })
 }
 
 const real = await openRealRuntime(values.runtime)
@@ -71,10 +52,10 @@ for (let made = 0; made < Number(values.containers); made += 1) {
   await real.runtime.startContainer(container)
   containers.push(container)
 }
-const world = await makeWorld(real.config)
+const sampler = openSampler(real.config)
 const options = { signal: new AbortController().signal }
 const sweep = (all: readonly Container[]) =>
-  Promise.all(all.map((container) => stats(world, container, options)))
+  Promise.all(all.map((container) => sampler.stats(container, options)))
 
 for (let round = 0; round < 20; round += 1) await sweep(containers)
 
@@ -97,6 +78,7 @@ await sweep(many.filter((container) => container !== undefined))
 const sweepMs = performance.now() - sweepBeganMs
 delays.disable()
 
+await sampler.close()
 for (const container of containers) await real.runtime.deleteContainer(container)
 await real.close()
 

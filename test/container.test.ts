@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { Container, type ContainerOptions, type ContainerView } from '../src/container.ts'
 import { isContainerId, validId } from '../src/container-fields.ts'
 import type { OciSpec } from '../src/bundle/oci-spec.ts'
+import { everyOption } from './support/container-options.ts'
 
 const minimal: ContainerOptions = { id: 'c1', bundlePath: '/b' }
 
@@ -64,30 +65,7 @@ describe('an id', () => {
 
 describe('a new container', () => {
   it('keeps every option', () => {
-    const options = {
-      id: 'c1',
-      name: 'web',
-      bundlePath: '/bundle',
-      logPath: '/logs/c1.log',
-      netns: '/run/netns/n1',
-      labels: { app: 'web' },
-      crioAnnotations: { x: 'y' },
-      annotations: { a: 'b' },
-      image: 'img',
-      imageName: 'img:1',
-      imageRef: 'img@sha256:00',
-      metadata: { name: 'web', attempt: 2 },
-      sandbox: 'pod1',
-      terminal: true,
-      stdin: true,
-      stdinOnce: true,
-      privileged: true,
-      runtimeHandler: 'crun',
-      dir: '/state/c1',
-      createdAt: new Date('2024-05-06T07:08:09.123Z'),
-      stopSignal: 10,
-    }
-    expect(new Container(options)).toMatchObject(options)
+    expect(new Container(everyOption)).toMatchObject(everyOption)
   })
 
   it('has defaults for all but its id and bundle', () => {

@@ -2,16 +2,10 @@ import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from '
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Container } from '../../src/container.ts'
 import { isOciError, type OciError } from '../../src/errors/index.ts'
-import { openLauncher } from '../../src/impl/launcher/launcher.ts'
-import { readCgroupMounts } from '../../src/impl/host/cgroups.ts'
-import { openNotebook } from '../../src/impl/oci/notes.ts'
-import { Sampling } from '../../src/impl/sampling.ts'
-import { stats } from '../../src/impl/oci/stats.ts'
-import type { OciWorld } from '../../src/impl/oci/world.ts'
-import { update } from '../../src/impl/oci/update.ts'
+import { openLauncher, type Launcher } from '../../src/impl/launcher/launcher.ts'
+import { createRuntimeOci } from '../../src/impl/oci/runtime-oci.ts'
 import { killProcess } from '../../src/impl/process-identity.ts'
 import type { ContainerStats } from '../../src/impl/stats-port.ts'
-import { openScopes } from '../../src/impl/systemd/scopes.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { OciLinuxResources, OciSpec } from '../../src/bundle/oci-spec.ts'
 import { noExits } from '../impl/oci/no-exits.ts'
@@ -23,50 +17,36 @@ const KILL = 9
 
 interface Stage {
   readonly host: OciHost
-  readonly world: OciWorld
   readonly stats: (container: Container) => Promise<ContainerStats>
   readonly update: (container: Container, resources: OciLinuxResources) => Promise<void>
   /** Programs that the verbs had started. */
   readonly commands: () => number
 }
 
-/** The verbs on a world of their own: what they know of a container they have from its notes. */
-async function openStage(runtime: 'crun' | 'runc'): Promise<Stage> {
+/** The verbs on an implementation of their own: what they know of a container they have from its notes. */
+async function openStage(runtime: 'crun' | 'runc', run?: Launcher['run']): Promise<Stage> {
   const host = await openHost(runtime)
   const launcher = await openLauncher({ logger: silentLogger })
   onTestFinished(() => launcher.close())
-  const mounts = await readCgroupMounts()
   let commands = 0
-  const world: OciWorld = {
+  const impl = createRuntimeOci({
     config: host.config,
     launcher: {
       run: (command, signal) => {
         commands += 1
-        return launcher.run(command, signal)
+        return run === undefined ? launcher.run(command, signal) : run(command, signal)
       },
       spawnMonitor: (...args) => launcher.spawnMonitor(...args),
+      attend: (...args) => launcher.attend(...args),
     },
     exits: noExits([]),
     logger: silentLogger,
-    notebook: openNotebook(silentLogger),
-    environment: process.env,
-    cgroupMounts: () => Promise.resolve(mounts),
-    scopes: openScopes(),
-    programs: new Map(),
-    untouched: new Set(),
-    ours: new WeakSet(),
-    adopted: new WeakMap(),
-    unclean: new WeakSet(),
-    creating: new Map(),
-    syncPipes: new Map(),
-    oomBeforeKill: new Map(),
-    sampling: new Sampling(),
-  }
+  })
+  onTestFinished(() => impl.close())
   return {
     host,
-    world,
-    stats: (container) => stats(world, container, effect),
-    update: (container, resources) => update(world, container, resources, effect),
+    stats: (container) => impl.stats(container, effect),
+    update: (container, resources) => impl.update(container, resources, effect),
     commands: () => commands,
   }
 }
@@ -209,7 +189,7 @@ describe.each(runtimeNames)('stats of a container on %s', (runtime) => {
     expect(await errorOf(stage.stats(container))).toMatchObject({
       code: 'ERR_NOT_RUNNING',
       containerId: container.id,
-      operation: 'stats',
+      operation: 'containerStats',
     })
   })
 })
@@ -327,8 +307,6 @@ describe.each(runtimeNames)('an update of a container on %s', (runtime) => {
   })
 
   it('that the runtime only says it did is a failure', async () => {
-    const stage = await openStage(runtime)
-    const { container } = await running(stage.host, idle)
     const done = {
       exitCode: 0,
       signal: undefined,
@@ -338,15 +316,13 @@ describe.each(runtimeNames)('an update of a container on %s', (runtime) => {
       stdoutTruncated: false,
       stderrTail: '',
     }
-    const idler: OciWorld = {
-      ...stage.world,
-      launcher: { ...stage.world.launcher, run: async () => done },
-    }
-    const error = await errorOf(update(idler, container, { pids: { limit: 7 } }, effect))
+    const stage = await openStage(runtime, async () => done)
+    const { container } = await running(stage.host, idle)
+    const error = await errorOf(stage.update(container, { pids: { limit: 7 } }))
     expect(error).toMatchObject({
       code: 'ERR_RUNTIME_FAILED',
       containerId: container.id,
-      operation: 'update',
+      operation: 'updateContainer',
     })
     expect(error.message).toMatch(/pids.limit is \S+ and not 7$/)
   })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { Container, type ContainerOptions } from '../../src/container.ts'
+import { Container } from '../../src/container.ts'
 import {
   containerFilePath,
   decodeContainer,
@@ -12,6 +12,7 @@ import {
   readContainerFile,
   writeContainerFile,
 } from '../../src/store/container-file.ts'
+import { everyOption } from '../support/container-options.ts'
 
 let dir: string
 
@@ -22,33 +23,9 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true })
 })
 
-const everything: ContainerOptions = {
-  id: 'c1',
-  name: 'web',
-  bundlePath: '/bundle',
-  logPath: '/logs/c1.log',
-  netns: '/run/netns/n1',
-  labels: { app: 'web' },
-  crioAnnotations: { x: 'y' },
-  annotations: { a: 'b' },
-  image: 'img',
-  imageName: 'img:1',
-  imageRef: 'img@sha256:00',
-  metadata: { name: 'web', attempt: 2 },
-  sandbox: 'pod1',
-  terminal: true,
-  stdin: true,
-  stdinOnce: true,
-  privileged: true,
-  runtimeHandler: 'crun',
-  dir: '/state/c1',
-  createdAt: new Date('2024-05-06T07:08:09.123Z'),
-  stopSignal: 10,
-}
-
 describe('container.json', () => {
   it('holds every option', () => {
-    expect(decodeContainer(encodeContainer(new Container(everything)), 'f')).toEqual(everything)
+    expect(decodeContainer(encodeContainer(new Container(everyOption)), 'f')).toEqual(everyOption)
   })
 
   it('fills in the defaults, so that another release makes the same container', () => {
@@ -85,13 +62,13 @@ describe('container.json', () => {
   })
 
   it('is written for its owner only, with nothing beside it, and read back', async () => {
-    const container = new Container({ ...everything, dir })
+    const container = new Container({ ...everyOption, dir })
     await writeContainerFile(container)
     const path = containerFilePath(container)
     expect(path).toBe(join(dir, 'container.json'))
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(readdirSync(dir)).toEqual(['container.json'])
-    await expect(readContainerFile(path)).resolves.toEqual({ ...everything, dir })
+    await expect(readContainerFile(path)).resolves.toEqual({ ...everyOption, dir })
   })
 
   it('that does not exist is undefined, and one behind a link is corrupt', async () => {

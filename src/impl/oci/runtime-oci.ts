@@ -46,8 +46,12 @@ export interface RuntimeOciOptions {
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
+/** The port with every verb. */
+export type RuntimeOci = RuntimeImpl &
+  Required<Pick<RuntimeImpl, 'execs' | 'attach' | 'streams' | 'update' | 'stats'>>
+
 /** Parity: the seed's newRuntimeOCI. */
-export function createRuntimeOci(options: RuntimeOciOptions): RuntimeImpl {
+export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
   const world = worldOf(options)
   const execs = createExecs({ oci: world, launcher: options.launcher, attachBridge: world.attachBridge })
   return {
