@@ -31,6 +31,7 @@ const { values } = parseArgs({
     runtime: { type: 'string', default: 'crun' },
     probes: { type: 'string', default: '10000' },
     lanes: { type: 'string', default: '8' },
+    rounds: { type: 'string', default: '100' },
     part: { type: 'string', default: 'memory,latency,bytes,terminal,probes' },
   },
 })
@@ -123,12 +124,12 @@ async function sayBytes(execs: ExecPort, container: Container): Promise<void> {
 }
 
 async function sayTerminal(execs: ExecPort, container: Container): Promise<void> {
-  const rounds = 100
+  const rounds = Number(values.rounds)
   const times: number[] = []
   let first = 0
   let later = 0
   for (let round = 0; round < rounds; round += 1) {
-    const width = 100 + round
+    const width = 100 + (round % 900)
     const beganMs = performance.now()
     const script = `/bin/busybox stty size; read line; /bin/busybox stty size`
     const request = { argv: sh(script), tty: true, stdin: true, size: { width, height: 40 } }
@@ -143,6 +144,7 @@ async function sayTerminal(execs: ExecPort, container: Container): Promise<void>
     await exec.exited
     if (exec.stdout?.readableEnded === false) await once(exec.stdout, 'end')
     if (said.startsWith(`40 ${width}\r\n`)) first += 1
+    else console.log(round, JSON.stringify(said))
     if (said.endsWith(`50 ${width}\r\n`)) later += 1
   }
   say('terminal, started, median', `${median(times).toFixed(1)} ms`)

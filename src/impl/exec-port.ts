@@ -64,7 +64,10 @@ export type OnDisconnect = 'kill' | 'leave'
 
 export interface ExecRequest extends ExecCommand {
   readonly tty?: boolean | undefined
-  /** Of the terminal, before the command looks at it. */
+  /**
+   * Of the terminal, before the command looks at it. With crun and several CPUs a command may, rarely, see 0 x 0 first, and
+   * then SIGWINCH.
+   */
   readonly size?: TerminalSize | undefined
   /**
    * Sizes of the terminal. What comes at once is in force, instead of `size`, before the command looks at it; of sizes

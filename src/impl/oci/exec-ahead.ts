@@ -1,11 +1,18 @@
 /**
  * Has a runtime run ahead of the command that it starts.
  *
- * crun lets the command go and then sets the size of its terminal. On a busy host the command is often first, and sees a
- * terminal of 0 x 0. As a real-time process, by chrt(1), crun is not interrupted between the two; what it forks, the command
- * above all, is an ordinary process again (SCHED_RESET_ON_FORK). runc has the command's side set the size.
+ * Of an exec, crun (1.8.1 and all later ones to date) sets the terminal's size from outside, when the command's process has
+ * handed it the terminal, and that process does not wait: what was meant to hold it back is written to the reading end of a
+ * pipe(2), which fails unnoticed. On a busy host the command is often first, and sees a terminal of 0 x 0. As a real-time
+ * process, by chrt(1), crun is run as soon as it is woken and not interrupted; what it forks, the command above all, is an
+ * ordinary process again (SCHED_RESET_ON_FORK). On one CPU that is an order and no race. With several, a virtual machine
+ * whose host takes crun's CPU away in that moment still loses it, some once in 400 times; the size then follows with
+ * SIGWINCH. runc, and crun for a container's own terminal, set the size from the command's side before it runs.
  *
- * Where that is not allowed (it takes CAP_SYS_NICE) the race stays as it is.
+ * Deliberately not here: keeping crun and the command on one CPU. Nothing would undo that for what the command forks before
+ * we know its pid. Nothing else that a process spec can say makes crun's child wait.
+ *
+ * Where chrt is not allowed (it takes CAP_SYS_NICE) the race stays as it is.
  */
 import { basename } from 'node:path'
 import type { Launcher } from '../launcher/launcher.ts'
