@@ -8,6 +8,7 @@ import { OciError } from '../../errors/index.ts'
 import { parseSignal, signalName } from '../../signals.ts'
 import type { ExecUser } from '../exec-port.ts'
 import type { TerminalSize } from '../terminal-size.ts'
+import { checkFields } from './known-fields.ts'
 
 /** `exit` ends the process with 128+n, as one that handles the signal customarily does; `ignore` as pid 1 does without a handler. */
 export type SimulatedReaction = 'exit' | 'ignore' | { readonly exitCode: number; readonly afterMs?: number }
@@ -126,6 +127,40 @@ export interface SimulatedCommandDescription extends Pick<
   readonly leavesProcesses?: boolean
 }
 
+const commandFields = {
+  runsForMs: true,
+  exitCode: true,
+  output: true,
+  run: true,
+  onTerm: true,
+  onSignal: true,
+  onKill: true,
+  leavesProcesses: true,
+  usage: true,
+} as const satisfies Record<keyof SimulatedCommandDescription, true>
+
+const programFields = {
+  ...commandFields,
+  oomAfterMs: true,
+  exitsBeforeStart: true,
+  exitReportedAfterMs: true,
+} as const satisfies Record<keyof SimulatedProgram, true>
+
+const outputFields = { afterMs: true, stdout: true, stderr: true } as const satisfies Record<
+  keyof SimulatedOutput,
+  true
+>
+
+const usageFields = {
+  cpuPercent: true,
+  memoryBytes: true,
+  pids: true,
+  netInputBytesPerSecond: true,
+  netOutputBytesPerSecond: true,
+  blockInputBytesPerSecond: true,
+  blockOutputBytesPerSecond: true,
+} as const satisfies Record<keyof SimulatedUsage, true>
+
 /** What a process writes, in the form that says everything. */
 export function outputOf({ output }: Pick<SimulatedProgram, 'output'>): readonly SimulatedOutput[] {
   if (output === undefined) return []
@@ -135,6 +170,7 @@ export function outputOf({ output }: Pick<SimulatedProgram, 'output'>): readonly
 /** `command` as a program, checked like one. */
 export function programOfCommand(command: SimulatedCommand): SimulatedProgram {
   if (typeof command === 'function') return { run: command }
+  checkFields('a simulated command', command, commandFields)
   const { runsForMs = 0, ...rest } = command
   const endless = runsForMs === Number.POSITIVE_INFINITY
   return checkedProgram(endless ? rest : { ...rest, runsForMs })
@@ -142,12 +178,17 @@ export function programOfCommand(command: SimulatedCommand): SimulatedProgram {
 
 /** `program`, with the names of its signals in their usual form; ERR_INVALID_ARGUMENT names the field that is wrong. */
 export function checkedProgram(program: SimulatedProgram): SimulatedProgram {
+  checkFields('a simulated program', program, programFields)
+  checkFields('usage', program.usage ?? {}, usageFields, 'usage.')
   checkTime('runsForMs', program.runsForMs)
   checkTime('oomAfterMs', program.oomAfterMs)
   checkTime('exitReportedAfterMs', program.exitReportedAfterMs)
   checkExitCode('exitCode', program.exitCode)
   checkReaction('onTerm', program.onTerm)
-  outputOf(program).forEach(({ afterMs }, index) => checkTime(`output.${index}.afterMs`, afterMs))
+  outputOf(program).forEach((output, index) => {
+    checkFields('output', output, outputFields, `output.${index}.`)
+    checkTime(`output.${index}.afterMs`, output.afterMs)
+  })
   for (const [name, value] of Object.entries(program.usage ?? {})) checkAmount(`usage.${name}`, value)
   if (typeof program.onKill === 'object') checkTime('onKill.afterMs', program.onKill.afterMs)
   if (program.onSignal === undefined) return program
@@ -160,6 +201,7 @@ export function checkedProgram(program: SimulatedProgram): SimulatedProgram {
 
 function checkReaction(field: string, reaction: SimulatedReaction | undefined): void {
   if (typeof reaction !== 'object') return
+  checkFields('a reaction', reaction, { exitCode: true, afterMs: true }, `${field}.`)
   checkExitCode(`${field}.exitCode`, reaction.exitCode)
   checkTime(`${field}.afterMs`, reaction.afterMs)
 }
