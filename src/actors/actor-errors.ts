@@ -9,7 +9,7 @@ export type SideVerb =
   'signal' | 'update' | 'stats' | 'execSync' | 'startExec' | 'attach' | 'reopenLog' | 'portForward'
 
 /** The public name of a verb. */
-function operationOf(verb: Verb | SideVerb): string {
+export function operationOf(verb: Verb | SideVerb): string {
   if (verb === 'stats') return 'containerStats'
   if (verb === 'startExec') return verb
   return verb === 'reopenLog' ? 'reopenContainerLog' : `${verb}Container`

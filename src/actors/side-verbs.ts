@@ -4,7 +4,7 @@
  */
 import type { OciLinuxResources } from '../bundle/oci-spec.ts'
 import type { Container, ContainerPhase, ExecInfo } from '../container.ts'
-import type { OciError } from '../errors/index.ts'
+import { inContext, isOciError, type OciError } from '../errors/index.ts'
 import type { ExecRequest } from '../impl/exec-port.ts'
 import type {
   AttachOptions,
@@ -20,7 +20,7 @@ import type {
 import type { ContainerLimits } from '../machines/delays.ts'
 import { withLimit } from '../surroundings/abort.ts'
 import type { Clock } from '../surroundings/clock.ts'
-import { sideTimeoutError, unsupportedError, type SideVerb } from './actor-errors.ts'
+import { operationOf, sideTimeoutError, unsupportedError, type SideVerb } from './actor-errors.ts'
 import type { ExecChange } from './actor-world.ts'
 import { ContainerExecs, type StartedExec } from './container-execs.ts'
 import { RunningEffects } from './running-effects.ts'
@@ -106,7 +106,7 @@ export class SideVerbs {
     const { impl, container } = this.#scope
     if (impl.execs === undefined) throw this.#unsupported('execSyncContainer')
     this.#assertPermitsExec('execSync')
-    return impl.execs.execSync(container, request, { signal })
+    return this.#named('execSync', impl.execs.execSync(container, request, { signal }))
   }
 
   /** Starts a command in the container. */
@@ -115,7 +115,7 @@ export class SideVerbs {
     const { execs } = this.#scope.impl
     if (execs === undefined) throw this.#unsupported('startExec')
     this.#assertPermitsExec('startExec')
-    return this.#execs.start(execs, request, signal)
+    return this.#named('startExec', this.#execs.start(execs, request, signal))
   }
 
   /** The container has ended: so do the commands in it. False when some had to be given up. */
@@ -129,7 +129,7 @@ export class SideVerbs {
     const { impl, container } = this.#scope
     if (impl.attach === undefined) throw this.#unsupported('attachContainer')
     this.#assertLive('attach')
-    return impl.attach(container, request, { signal })
+    return this.#named('attach', impl.attach(container, request, { signal }))
   }
 
   /** Connects a stream with a port inside the container, until either ends or {@link disconnect}. */
@@ -139,9 +139,10 @@ export class SideVerbs {
     const { streams } = impl
     if (streams === undefined) throw this.#unsupported('portForwardContainer')
     if (!isLive || init === undefined) throw this.#scope.wrongStatus('portForward')
-    await this.#connections.run(aborted, (signal) =>
+    const forwarded = this.#connections.run(aborted, (signal) =>
       streams.portForward(container, init, request, { signal }),
     )
+    await this.#named('portForward', forwarded)
   }
 
   /** A client that never ends would keep its connection, and with it the network namespace, beyond the container. */
@@ -158,7 +159,20 @@ export class SideVerbs {
     await this.#scope.answering()
     const { container, clock } = this.#scope
     const timedOut = (): OciError => sideTimeoutError(container.id, verb, limitMs)
-    return withLimit({ clock, limitMs, timedOut }, (signal) => effect({ signal, timeoutMs: limitMs }))
+    const done = withLimit({ clock, limitMs, timedOut }, (signal) => effect({ signal, timeoutMs: limitMs }))
+    return this.#named(verb, done)
+  }
+
+  /** Its errors have the verb's public name, whatever the implementation calls it. */
+  async #named<T>(verb: SideVerb, done: Promise<T>): Promise<T> {
+    try {
+      return await done
+    } catch (error) {
+      const operation = operationOf(verb)
+      // One that has the name may be more than its code: an ExecSyncError.
+      if (isOciError(error) && error.operation === operation) throw error
+      throw inContext(error, { operation })
+    }
   }
 
   #assertLive(verb: SideVerb): void {

@@ -82,8 +82,8 @@ describe.each(runtimeNames)('a command with a terminal in a container of %s', (r
     const refusals: [Partial<ExecRequest>, string][] = [
       [{ size: { width: -1, height: 24 } }, 'size.width'],
       [{ size: { width: 80, height: 65_536 } }, 'size.height'],
-      [{ argv: [] }, 'argv'],
-      [{ argv: ['/bin/echo', 'a\0b'] }, 'argv.1'],
+      [{ argv: [] }, 'command'],
+      [{ argv: ['/bin/echo', 'a\0b'] }, 'command.1'],
       [{ env: { A: '\0' } }, 'env.A'],
       [{ user: 'nobody-here' }, 'user'],
       [{ cwd: '/missing' }, 'cwd'],

@@ -39,9 +39,9 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
   it('is refused before anything is touched when it cannot be a command', async () => {
     const { execs, container, leftovers } = await openExecHost(runtime)
     const refusals: [Parameters<typeof execs.execSync>[1], string][] = [
-      [{ argv: [] }, 'argv'],
-      [{ argv: [''] }, 'argv'],
-      [{ argv: ['/bin/echo', 'a\0b'] }, 'argv.1'],
+      [{ argv: [] }, 'command'],
+      [{ argv: [''] }, 'command'],
+      [{ argv: ['/bin/echo', 'a\0b'] }, 'command.1'],
       [{ argv: ['/bin/true'], cwd: 'relative' }, 'cwd'],
       [{ argv: ['/bin/true'], env: { 'A=B': '' } }, 'env'],
       [{ argv: ['/bin/true'], env: { A: 'a\0b' } }, 'env.A'],

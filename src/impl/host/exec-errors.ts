@@ -5,7 +5,7 @@ import { ExecSyncError } from '../exec-port.ts'
 
 export interface FailedExec {
   readonly containerId: string
-  readonly operation: 'execSync' | 'startExec'
+  readonly operation: 'execSyncContainer' | 'startExec'
   readonly argv: readonly string[]
   /** The conmon command line. */
   readonly monitorArgv: readonly string[]
@@ -47,7 +47,7 @@ function fault({ code, field }: Fault, message: string, failed: FailedExec, outp
     stderrTail: output.stderr.subarray(-8192).toString('utf8'),
   }
   const details = { containerId, operation, field, command }
-  return operation === 'execSync'
+  return operation === 'execSyncContainer'
     ? new ExecSyncError(code, message, { ...details, ...output })
     : new OciError(code, message, details)
 }

@@ -155,7 +155,7 @@ async function launchIn(
         }
   try {
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
-    if ('errno' in child) throw notStartedError(child, { containerId: container.id, operation: 'exec' })
+    if ('errno' in child) throw notStartedError(child, { containerId: container.id })
     const notes = await oci.notebook.read(container, place.paths.notesFile)
     if (notes?.monitorScope !== undefined)
       await joinMonitorCgroup(notes.monitorCgroups, child.pid, oci.logger)

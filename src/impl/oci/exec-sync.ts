@@ -53,7 +53,7 @@ export async function execSync(
     hooks.onLaunched(launched)
     const [out, err] = ends.map((end) => new FifoCapture(end, outputMaxBytes))
     if (out === undefined || err === undefined) throw new Error('two FIFOs were asked for')
-    const failed = { containerId: container.id, operation: 'execSync', argv: request.argv } as const
+    const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
     const { exit, drained } = await collect(launched, [out, err], { ...request, timeoutMs, signal })
     return resultOf(exit, out, err, drained, { ...failed, monitorArgv: launched.argv })
   } finally {

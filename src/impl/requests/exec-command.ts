@@ -16,13 +16,13 @@ export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
   const given: unknown = argv
   if (!Array.isArray(given)) {
     const example = "['uname', '-a'], or ['sh', '-c', '…'] for a line of shell"
-    throw invalid('argv', `the command must be a list of strings, such as ${example}`)
+    throw invalid('command', `the command must be a list of strings, such as ${example}`)
   }
   const variables: unknown = env
   if (typeof variables !== 'object' || variables === null || Array.isArray(variables))
     throw invalid('env', "env must be an object, such as { HOME: '/root' }")
-  if (argv.length === 0 || argv[0] === '') throw invalid('argv', 'the command must not be empty')
-  argv.forEach((argument, index) => checkText(argument, `argv.${index}`))
+  if (argv.length === 0 || argv[0] === '') throw invalid('command', 'the command must not be empty')
+  argv.forEach((argument, index) => checkText(argument, `command.${index}`))
   for (const [name, value] of Object.entries(env)) {
     if (name === '' || name.includes('=') || name.includes('\0'))
       throw invalid('env', `not the name of a variable: ${JSON.stringify(name)}`)
@@ -33,7 +33,7 @@ export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
     0,
   )
   if (sizeBytes > argumentsMaxBytes)
-    throw invalid('argv', `arguments and environment must not have more than ${argumentsMaxBytes} bytes`)
+    throw invalid('command', `arguments and environment must not have more than ${argumentsMaxBytes} bytes`)
   if (cwd === undefined) return
   checkText(cwd, 'cwd')
   if (!cwd.startsWith('/')) throw invalid('cwd', `the working directory must be an absolute path, got ${cwd}`)

@@ -97,7 +97,10 @@ export class ExecAdmission {
 
   gone(): OciError {
     const { containerId } = this
-    const details = { containerId, operation: this.#options.verb }
+    const details = {
+      containerId,
+      operation: this.#options.verb === 'execSync' ? 'execSyncContainer' : 'startExec',
+    }
     if (this.#why === 'ended')
       return new OciError('ERR_NOT_RUNNING', `container ${containerId} ended before the command ran`, details)
     if (this.#why === 'closed')
@@ -120,11 +123,11 @@ export class ExecAdmission {
     output: Pick<ExecSyncResult, 'stdout' | 'stderr'> = nothingSaid,
   ): OciError {
     const { containerId } = this
-    const { verb: operation } = this.#options
+    const operation = this.#options.verb === 'execSync' ? 'execSyncContainer' : 'startExec'
     // Its name only: arguments may be secrets.
     const message = `cannot run ${file.slice(0, shownMaxLength)} in container ${containerId}: ${why}`
     const details = { containerId, operation }
-    return operation === 'execSync'
+    return operation === 'execSyncContainer'
       ? new ExecSyncError(code, message, { ...details, ...output })
       : new OciError(code, message, details)
   }

@@ -2,6 +2,7 @@
 import type { Container } from '../../container.ts'
 import { OciError, type ErrorCode } from '../../errors/index.ts'
 import { ExecSyncError } from '../exec-port.ts'
+import { checkFields } from './known-fields.ts'
 import { checkTime } from './simulated-program.ts'
 
 /** The effects of a container's life, and the removal of its exit's evidence (`discard`). */
@@ -62,6 +63,18 @@ export type SimulatedFault = {
   | { readonly fault: 'late'; readonly delayMs?: number }
 )
 
+/** Of any kind of fault. */
+const faultFields = {
+  effect: true,
+  fault: true,
+  times: true,
+  error: true,
+  delayMs: true,
+} as const satisfies Record<
+  keyof (SimulatedFault & { readonly error?: unknown; readonly delayMs?: unknown }),
+  true
+>
+
 interface ScriptedFault {
   readonly selector: ContainerSelector
   readonly fault: SimulatedFault
@@ -72,6 +85,7 @@ export class FaultScript {
   #faults: ScriptedFault[] = []
 
   inject(selector: ContainerSelector, fault: SimulatedFault): void {
+    checkFields('a fault', fault, faultFields)
     const { times = 1 } = fault
     if (!simulatedEffects.includes(fault.effect)) {
       throw invalid('effect', `must be one of ${simulatedEffects.join(', ')}`)
@@ -112,7 +126,7 @@ export function injectedError(
 ): OciError {
   if (error !== undefined) return error
   const message = `injected failure of ${effect} of container ${containerId}`
-  const details = { containerId, operation: effect }
+  const details = { containerId, operation: effect === 'execSync' ? 'execSyncContainer' : effect }
   if (effect === 'execSync')
     return new ExecSyncError(codeOf[effect], message, { ...details, ...nothingSaid() })
   return new OciError(codeOf[effect], message, details)

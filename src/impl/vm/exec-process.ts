@@ -52,7 +52,7 @@ export interface VmExec {
 
 export interface ExecFailure {
   readonly containerId: string
-  readonly operation: 'execSync' | 'startExec'
+  readonly operation: 'execSyncContainer' | 'startExec'
   readonly argv: readonly string[]
 }
 

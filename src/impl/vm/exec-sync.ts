@@ -39,7 +39,7 @@ export async function execSync(
   const over = new AbortController()
   const ends = [timeUp(request.timeoutMs, over.signal), aborted(signal, over.signal)]
   try {
-    const exec = await runExec(world, container, request, wanted, 'execSync')
+    const exec = await runExec(world, container, request, wanted, 'execSyncContainer')
     onRunning(exec)
     return await collect(exec, container, request, ends)
   } finally {
@@ -67,7 +67,7 @@ async function collect(
   const [stdout = Buffer.alloc(0), stderr = Buffer.alloc(0)] = captures.map(({ bytes }) => bytes())
   const truncated = captures.some(({ isTruncated }) => isTruncated())
   const drained = whole !== undefined
-  const failed = { containerId, operation: 'execSync', argv, monitorArgv: [] } as const
+  const failed = { containerId, operation: 'execSyncContainer', argv, monitorArgv: [] } as const
   if (end === 'abort') {
     const message = `the command in container ${containerId} was aborted and ended`
     throw new OciError('ERR_ABORTED', message, { containerId, operation: failed.operation })

@@ -4,12 +4,12 @@ import { wrongly } from '../../support/wrongly.ts'
 
 describe('a command', () => {
   it.each([
-    [{ argv: 'uname -a' }, 'argv'],
-    [{ argv: [] }, 'argv'],
-    [{ argv: [''] }, 'argv'],
-    [{ argv: ['a', 'b\0'] }, 'argv.1'],
-    [{ argv: ['x'.repeat(131_072)] }, 'argv.0'],
-    [{ argv: ['a', ...Array.from({ length: 30 }, () => 'x'.repeat(100_000))] }, 'argv'],
+    [{ argv: 'uname -a' }, 'command'],
+    [{ argv: [] }, 'command'],
+    [{ argv: [''] }, 'command'],
+    [{ argv: ['a', 'b\0'] }, 'command.1'],
+    [{ argv: ['x'.repeat(131_072)] }, 'command.0'],
+    [{ argv: ['a', ...Array.from({ length: 30 }, () => 'x'.repeat(100_000))] }, 'command'],
     [{ argv: ['a'], env: { '': 'x' } }, 'env'],
     [{ argv: ['a'], env: ['A=b'] }, 'env'],
     [{ argv: ['a'], cwd: 5 }, 'cwd'],

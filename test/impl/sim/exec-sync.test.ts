@@ -49,7 +49,7 @@ describe('a command that nobody has described', () => {
     expect(error).toMatchObject({
       code: 'ERR_COMMAND_NOT_FOUND',
       containerId: 'c',
-      operation: 'execSync',
+      operation: 'execSyncContainer',
       exitCode: -1,
     })
   })
@@ -195,14 +195,14 @@ describe('a command that is waited for', () => {
     await clock.advance(1000)
     expect(clock.pending).toBe(1)
     abort.abort()
-    await expect(result).rejects.toMatchObject({ code: 'ERR_ABORTED', operation: 'execSync' })
+    await expect(result).rejects.toMatchObject({ code: 'ERR_ABORTED', operation: 'execSyncContainer' })
     expect(clock.pending).toBe(0)
     await expect(begin(['true'], {}, abort.signal)).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   })
 
   it.each([
-    [{ argv: [] }, 'argv'],
-    [{ argv: ['a', 'b\0'] }, 'argv.1'],
+    [{ argv: [] }, 'command'],
+    [{ argv: ['a', 'b\0'] }, 'command.1'],
     [{ argv: ['true'], cwd: 'here' }, 'cwd'],
     [{ argv: ['true'], timeoutMs: 0 }, 'timeoutMs'],
     [{ argv: ['true'], drainMs: -1 }, 'drainMs'],

@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { SimulatedRuntime, type SimulatedFault, type SimulatedProgram } from '../../../src/testing.ts'
 
 /** As JavaScript writes it, without types. */
-function misspelt<T>(value: object): T {
+function misspelt(value: object): SimulatedProgram & SimulatedFault {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what TypeScript would refuse
-  return value as T
+  return value as SimulatedProgram & SimulatedFault
 }
 
 describe('what a test misspells', () => {
@@ -15,14 +15,14 @@ describe('what a test misspells', () => {
     [{ onTerm: { exitcode: 1 } }, 'onTerm.exitcode'],
   ])('in a program is refused by name: %j', (program, field) => {
     const sim = new SimulatedRuntime()
-    expect(() => sim.program('c', misspelt<SimulatedProgram>(program))).toThrow(
+    expect(() => sim.program('c', misspelt(program))).toThrow(
       expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field }),
     )
   })
 
   it('in a fault is refused by name, with what is known', () => {
     const sim = new SimulatedRuntime()
-    const fault = misspelt<SimulatedFault>({ effect: 'start', fault: 'fail', delay: 5 })
+    const fault = misspelt({ effect: 'start', fault: 'fail', delay: 5 })
     expect(() => sim.inject('c', fault)).toThrow(
       expect.objectContaining({
         code: 'ERR_INVALID_ARGUMENT',
