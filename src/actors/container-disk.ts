@@ -114,13 +114,14 @@ export class ContainerDisk {
     return promise
   }
 
-  /** Records a state, unless it is the one recorded last. */
-  put(record: StateRecord): void {
+  /** Records a state, unless it is the one recorded last. One that is `passing` is written only if somebody waits for it. */
+  put(record: StateRecord, isPassing = false): void {
     const fingerprint = fingerprintOf(record)
     if (fingerprint === this.#fingerprint) return
     this.#fingerprint = fingerprint
-    if (this.#prepared) this.#recorder.put(record)
-    else this.#early = record
+    if (!this.#prepared) this.#early = record
+    else if (isPassing) this.#recorder.putLazily(record)
+    else this.#recorder.put(record)
   }
 
   /** Resolves when the latest state is on disk, rejects when it is refused or takes too long. */

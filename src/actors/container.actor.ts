@@ -399,7 +399,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     // A container that is being deleted is on disk as it was, until it is not there any more.
     if (phase === 'registered' || phase === 'deleting' || phase === 'deleted') return
     const state = containerStateOf(this.#facts, snapshot.context, phase, true)
-    this.#disk.put(stateRecordOf(this.#facts, snapshot.context, state))
+    // Its own record is next, and nobody is told of the exit before that: a write here would only hold it up. A restart
+    // in between finds the exit as we did.
+    const isPassing = phase === 'exiting' && snapshot.context.reported !== undefined
+    this.#disk.put(stateRecordOf(this.#facts, snapshot.context, state), isPassing)
   }
 
   #schedulingState(): string | undefined {

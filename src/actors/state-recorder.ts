@@ -29,7 +29,10 @@ export interface StateRecorderOptions {
 export class StateRecorder {
   readonly #options: StateRecorderOptions
   #latest: StateRecord | undefined
-  #written: StateRecord | undefined
+  /** States are counted as they are put: how far they have come, how far the disk is, how far somebody wants it to be. */
+  #putCount = 0
+  #writtenCount = 0
+  #wantedCount = 0
   #refusal: OciError | undefined
   /** The write under way, or waiting for its lane. */
   #writing: Promise<void> | undefined
@@ -45,7 +48,7 @@ export class StateRecorder {
 
   /** True while the disk has not got the latest state. */
   get isBehind(): boolean {
-    return this.#latest !== undefined && this.#latest !== this.#written
+    return this.#writtenCount < this.#putCount
   }
 
   /** Why the disk has not got the latest state; undefined while it is only about to get it. */
@@ -55,14 +58,21 @@ export class StateRecorder {
 
   /** The state to be on disk; replaces one that is not written yet. */
   put(record: StateRecord): void {
+    this.putLazily(record)
+    void this.flush()
+  }
+
+  /** The same for a state that is soon followed by another: it is written when somebody waits for it, or not at all. */
+  putLazily(record: StateRecord): void {
     if (this.#closed) return
     this.#latest = record
-    void this.flush()
+    this.#putCount += 1
   }
 
   /** Resolves when the latest state is on disk; rejects when the disk refuses it. It is retried all the same. */
   flush(): Promise<void> {
     if (!this.isBehind || this.#closed) return Promise.resolve()
+    this.#wantedCount = this.#putCount
     if (this.#round === undefined) {
       this.#round = this.#catchUp()
       this.#round.catch(() => undefined)
@@ -80,17 +90,23 @@ export class StateRecorder {
   /** Gives up what is not written; resolves when nothing is being written any more. */
   async drop(): Promise<void> {
     this.#latest = undefined
+    this.#writtenCount = this.#putCount
     this.#refusal = undefined
     this.#cancelRetry()
     await this.#writing?.catch(() => undefined)
   }
 
+  /** Somebody waits for a state that is not on disk. */
+  get #isWanted(): boolean {
+    return this.#writtenCount < this.#wantedCount
+  }
+
   async #catchUp(): Promise<void> {
     try {
-      while (this.isBehind && !this.#closed) await this.#attempt()
+      while (this.#isWanted && !this.#closed) await this.#attempt()
     } catch (error) {
       const refusal = asRefusal(error, this.#options.containerId)
-      if (this.isBehind) this.#refused(refusal)
+      if (this.#isWanted) this.#refused(refusal)
       throw refusal
     } finally {
       this.#round = undefined
@@ -110,7 +126,7 @@ export class StateRecorder {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     void this.#options.lanes.run(async () => {
       const record = this.#latest
-      const writing = record === undefined ? Promise.resolve() : this.#write(record)
+      const writing = record === undefined ? Promise.resolve() : this.#write(record, this.#putCount)
       writing.then(resolve, reject)
       await this.#inTime(() => writing).catch(() => undefined)
     })
@@ -119,10 +135,10 @@ export class StateRecorder {
     return promise
   }
 
-  async #write(record: StateRecord): Promise<void> {
+  async #write(record: StateRecord, putCount: number): Promise<void> {
     await this.#options.write(record)
-    this.#written = record
-    if (this.isBehind) return
+    this.#writtenCount = Math.max(this.#writtenCount, putCount)
+    if (this.#isWanted) return
     this.#failures = 0
     this.#refusal = undefined
     this.#cancelRetry()

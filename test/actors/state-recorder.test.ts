@@ -10,11 +10,15 @@ function stage() {
   const clock = new SimulatedClock()
   const outcomes: string[] = []
   const disk = { refuses: true, writes: 0 }
+  const gate = { opened: Promise.resolve() }
+  const written: (string | undefined)[] = []
   const recorder = new StateRecorder({
     containerId: 'c1',
-    write: () => {
+    write: async ({ own }) => {
       disk.writes += 1
-      return disk.refuses ? Promise.reject(new Error('EIO')) : Promise.resolve()
+      if (disk.refuses) throw new Error('EIO')
+      await gate.opened
+      written.push(own.handler)
     },
     lanes: createLanes(2),
     clock,
@@ -22,7 +26,7 @@ function stage() {
     onOutcome: (error) => outcomes.push(error?.code ?? 'written'),
   })
   const record = { state: new Container({ id: 'c1', bundlePath: '/b' }).state, own: emptyOwnRecord }
-  return { clock, disk, recorder, record, outcomes }
+  return { clock, disk, gate, recorder, record, outcomes, written }
 }
 
 describe('the recorder of a state', () => {
@@ -57,5 +61,34 @@ describe('the recorder of a state', () => {
     expect([recorder.isBehind, recorder.refusal, clock.pending]).toEqual([false, undefined, 0])
     await clock.advance(60_000)
     expect(disk.writes).toBe(1)
+  })
+
+  it('writes a state that passes when somebody waits for it, and not by itself', async () => {
+    const { clock, disk, recorder, record } = stage()
+    disk.refuses = false
+    recorder.putLazily(record)
+    await clock.settle()
+    expect([disk.writes, recorder.isBehind]).toEqual([0, true])
+    await recorder.flush()
+    expect([disk.writes, recorder.isBehind]).toEqual([1, false])
+  })
+
+  it('owes those who wait for a state what they wait for, whatever passes meanwhile', async () => {
+    const { clock, disk, gate, recorder, record, written } = stage()
+    disk.refuses = false
+    const first = Promise.withResolvers<void>()
+    gate.opened = first.promise
+    recorder.put(record)
+    await clock.settle()
+    recorder.put({ ...record, own: { ...record.own, handler: 'second' } })
+    const flushed = recorder.flush()
+    recorder.putLazily({ ...record, own: { ...record.own, handler: 'third' } })
+    first.resolve()
+    await flushed
+    // In one write with what came after it.
+    expect(written).toEqual([record.own.handler, 'third'])
+    recorder.putLazily({ ...record, own: { ...record.own, handler: 'fourth' } })
+    await clock.settle()
+    expect(disk.writes).toBe(2)
   })
 })

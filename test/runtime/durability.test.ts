@@ -228,6 +228,18 @@ describe('the state file', () => {
     expect(disk.begun.map(({ state }) => state.status)).toEqual(['paused', 'paused'])
   })
 
+  it('is written once for an exit, with all that is known of it', async () => {
+    const disk = new SlowDisk()
+    const { runtime, started, sim } = await openStage({ stateDirectory: disk })
+    const container = await started()
+    disk.begun.length = 0
+    sim.exitNow(container.id, 5)
+    await runtime.waitContainer(container)
+    expect(disk.begun.map(({ state }) => [state.status, state.exit])).toEqual([
+      ['stopped', expect.objectContaining({ code: 5 })],
+    ])
+  })
+
   it('of a thousand containers is written two at a time, and so are their places made and removed', async () => {
     const disk = new SlowDisk()
     disk.gate = () => Promise.resolve()

@@ -45,7 +45,8 @@ const onDisk: Partial<Record<Place, string | undefined>> = {
   resuming: 'paused',
   'stopping.grace': 'running',
   'stopping.killing': 'running',
-  exiting: 'stopped',
+  // Until its exit is recorded, which is the next that is written.
+  exiting: 'running',
   stopped: 'stopped',
   deleting: 'stopped',
 }
