@@ -39,6 +39,8 @@ export class LogFile {
   #sizeBytes = 0
   /** Of a line that could not be cut off so far. */
   #tornBytes = 0
+  /** There is something that was not synced. */
+  #isDirty = false
 
   constructor(spec: LogFileSpec) {
     this.#spec = spec
@@ -94,13 +96,14 @@ export class LogFile {
     await this.#replaceHandle(handle)
   }
 
-  /** What is written is on the disk itself then. Throws ERR_IO. */
+  /** What is written is on the disk itself then; where nothing is, nobody waits for the disk. Throws ERR_IO. */
   async close(): Promise<void> {
     const handle = this.#handle
     this.#handle = undefined
     if (handle === undefined) return
     try {
-      await handle.sync()
+      if (this.#isDirty) await handle.sync()
+      this.#isDirty = false
     } catch (error) {
       throw ioError('sync', this.#spec.path, error)
     } finally {
@@ -120,6 +123,7 @@ export class LogFile {
 
   async #write(bytes: Buffer): Promise<number> {
     if (this.#handle === undefined) throw new Error('the log is closed')
+    this.#isDirty = true
     const { bytesWritten } = await this.#handle.write(bytes)
     this.#sizeBytes += bytesWritten
     return bytesWritten
