@@ -1,10 +1,12 @@
 /** Delete: removes a stopped container from its shim, ends the shim, and removes everything that was made for it but its log. */
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
+import { allEnded } from '../all-ended.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { cleanUp } from './clean-up.ts'
 import { deleteBelow, forget } from './forget.ts'
+import { removeContainersFiles } from './leftovers.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import type { Shim } from './shim/connection.ts'
 import { killLostShims, shutDown } from './shim/end-shim.ts'
@@ -34,7 +36,11 @@ export async function deleteContainer(
     await killLostShims(world, place, notes, signal)
     await deleteBelow(world, place, notes, signal)
   } else {
-    await shutDown(world, place, shim, { sharesShim: notes?.sharesShim === true, signal })
+    // The container is gone from it, so its files may go at the same time.
+    await allEnded([
+      shutDown(world, place, shim, { sharesShim: notes?.sharesShim === true, signal }),
+      removeContainersFiles(place.paths),
+    ])
   }
   await forget(world, place)
 }

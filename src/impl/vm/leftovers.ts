@@ -1,31 +1,31 @@
 /** Removing the files that a shim, its runtime and RuntimeVM made for one container, and no others. */
-import { readdir } from 'node:fs/promises'
-import { errnoOf } from '../../errors/index.ts'
-import { ioError, removeTemporaryFiles } from '../../files.ts'
+import { removeTemporaryFiles } from '../../files.ts'
 import { allEnded } from '../all-ended.ts'
+import { namesIn } from '../host/owner-mark.ts'
 import { removeFile } from '../host/remove-file.ts'
 import { execIdPattern } from './exec-id.ts'
-import { madeFiles, type VmPaths } from './paths.ts'
+import { madeInBundle, type VmPaths } from './paths.ts'
 import { removeStreamFifos } from './streams/stream-fifos.ts'
 
 /** Succeeds when there is nothing. Throws ERR_IO. Nothing of the container may be running. */
 export async function removeMadeFiles(paths: VmPaths): Promise<void> {
-  const files = [...madeFiles(paths), ...(await execPidFiles(paths.bundle))]
-  await allEnded([
-    ...files.map(removeFile),
-    removeStreamFifos(paths.streamsDirectory),
-    // Of a supervisor that was killed while it wrote them.
-    removeTemporaryFiles(paths.notesFile),
-  ])
+  await allEnded([removeContainersFiles(paths), removeShimsTraces(paths)])
 }
 
-/** runc's shim leaves one for each command that was not deleted. */
-async function execPidFiles(bundle: string): Promise<readonly string[]> {
-  try {
-    const names = await readdir(bundle)
-    return names.filter((name) => execIdPattern.test(name)).map((name) => `${bundle}/${name}`)
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return []
-    throw ioError('list', bundle, error)
-  }
+/** The same, but for what leads to the shim: it may still live. */
+export async function removeContainersFiles(paths: VmPaths): Promise<void> {
+  await allEnded([removeFromBundle(paths.bundle), removeStreamFifos(paths.streamsDirectory)])
+}
+
+async function removeShimsTraces({ addressFile, notesFile }: VmPaths): Promise<void> {
+  // Temporary ones are of a supervisor that was killed while it wrote them.
+  await allEnded([removeFile(addressFile), removeFile(notesFile), removeTemporaryFiles(notesFile)])
+}
+
+/** Of what may be there few are: one look costs less than a try for each. */
+async function removeFromBundle(bundle: string): Promise<void> {
+  const names = await namesIn(bundle)
+  // runc's shim leaves a file for each command that was not deleted.
+  const ours = names.filter((name) => madeInBundle.has(name) || execIdPattern.test(name))
+  await allEnded(ours.map((name) => removeFile(`${bundle}/${name}`)))
 }

@@ -51,14 +51,13 @@ export function streamsRoot(runDir: string): string {
   return `${vmDirectory(runDir)}/streams`
 }
 
-/** What a shim and its runtime leave in the bundle, and we beside it, in no order. */
-export function madeFiles(paths: VmPaths): readonly string[] {
-  const inBundle = ['init.pid', 'log.json', 'options.json', 'runtime', 'shim-binary-path']
-  return [
-    paths.addressFile,
-    paths.shimLog,
-    paths.oomFile,
-    paths.notesFile,
-    ...inBundle.map((name) => `${paths.bundle}/${name}`),
-  ]
-}
+/** What a shim and its runtime leave in the bundle, but for the address of the shim. */
+export const madeInBundle: ReadonlySet<string> = new Set([
+  'log',
+  'oom',
+  'init.pid',
+  'log.json',
+  'options.json',
+  'runtime',
+  'shim-binary-path',
+])
