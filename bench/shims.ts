@@ -1,11 +1,24 @@
 /**
  * Containers behind containerd's shim for runc: node bench/shims.ts [--lives 20] [--at-once 50] [--durability rename]
- * Prints how long a life takes, verb by verb, beside what its shim is asked for by that verb: the same calls in the same
- * order by hand, in this process, with nothing on disk. And how many containers at once all end well. Exit code 1 when
+ * Prints how long a life takes, verb by verb, beside a client that does what the protocol asks of any, and nothing else:
+ * it starts the shim, connects, makes the same calls, reads both outputs to their end, waits for the shim's, and removes
+ * its FIFOs (they are there before, as ours are). Nothing of it is on disk. And beside what the disk takes for the syncs
+ * that have to be over before each answer, by themselves. And how many containers at once all end well. Exit code 1 when
  * something is left.
  */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, openSync, closeSync, constants, readdirSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -72,12 +85,14 @@ async function life(runtime: Runtime, times: Times): Promise<void> {
   })
 }
 
-/** What a life asks of its shim, and nothing else. */
+/** What a life asks of whoever speaks to its shim, and nothing else. */
 async function lifeByHand(launcher: Launcher, times: Times): Promise<void> {
   const { id, bundlePath } = await makeBundle()
   const fifos = ['log', 'out', 'err'].map((name) => join(bundlePath, name))
   execFileSync('mkfifo', fifos)
-  const ends = fifos.map((path) => openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
+  const { O_RDONLY, O_RDWR, O_NONBLOCK } = constants
+  const ends: number[] = []
+  const outputs: Promise<void>[] = []
   const { method } = Task
   const client = async (): Promise<TtrpcClient> => {
     const { stdout: answer } = await launcher.run({
@@ -92,6 +107,8 @@ async function lifeByHand(launcher: Launcher, times: Times): Promise<void> {
   let ended: Promise<unknown> | undefined
   await timed(times, {
     create: async () => {
+      ends.push(...fifos.map((path) => openSync(path, O_RDWR | O_NONBLOCK)))
+      outputs.push(...fifos.slice(1).map((path) => readToEnd(openSync(path, O_RDONLY | O_NONBLOCK))))
       shim = await client()
       await shim.call(method.connect, { id })
       await shim.call(method.create, {
@@ -101,18 +118,69 @@ async function lifeByHand(launcher: Launcher, times: Times): Promise<void> {
       })
       ended = shim.call(method.wait, { id })
     },
-    start: async () => shim?.call(method.start, { id }),
+    start: async () => {
+      await shim?.call(method.start, { id })
+      // The shim has its ends open: when it closes them, that is the end.
+      for (const end of ends.splice(1)) closeSync(end)
+    },
     stop: async () => {
       await shim?.call(method.kill, { id, signal: 9 })
-      await ended
+      await Promise.all([ended, ...outputs])
     },
     delete: async () => {
       await shim?.call(method.delete, { id })
       await shim?.call(method.shutdown, { id }).catch(() => undefined)
       await shim?.closed
+      for (const end of ends) closeSync(end)
+      for (const path of fifos) unlinkSync(path)
     },
   })
-  for (const end of ends) closeSync(end)
+}
+
+function readToEnd(fd: number): Promise<void> {
+  return new Promise((resolve) => {
+    new Socket({ fd, readable: true, writable: false }).once('end', resolve).resume()
+  })
+}
+
+/** How often each verb has to wait for a file and then its directory to be on disk before it may answer. */
+const owedWrites: Readonly<Record<Verb, number>> = {
+  // Its place (two files at a time, then the directory), its entry in the index, its state.
+  create: 3,
+  start: 1,
+  // The exit. That a stop was asked for is written while the shim kills.
+  stop: 1,
+  delete: 0,
+}
+
+/** The same syncs one after the other, with nothing else to do; `delete` owes one of the index alone. */
+async function syncsOwed(times: Times): Promise<void> {
+  const { bundlePath } = await makeBundle()
+  const write = async (): Promise<void> => {
+    const file = await open(join(bundlePath, 'new'), 'w')
+    await file.writeFile('x'.repeat(2000))
+    await file.sync()
+    await file.close()
+    await rename(join(bundlePath, 'new'), join(bundlePath, 'state'))
+  }
+  const sync = async (): Promise<void> => {
+    const directory = await open(bundlePath)
+    await directory.sync()
+    await directory.close()
+  }
+  const owed = (verb: Verb) => async (): Promise<void> => {
+    if (config.durability === 'rename') return
+    for (let left = owedWrites[verb]; left > 0; left -= 1) {
+      await write()
+      await sync()
+    }
+    if (verb === 'delete') {
+      rmSync(join(bundlePath, 'state'))
+      await sync()
+    }
+  }
+  const [create, start, stop, remove] = verbs.map(owed)
+  if (create && start && stop && remove) await timed(times, { create, start, stop, delete: remove })
 }
 
 function request(id: string, bundle: string) {
@@ -130,19 +198,21 @@ const runtime = await Runtime.open(config)
 const launcher = await openLauncher()
 await life(runtime, noTimes())
 await lifeByHand(launcher, noTimes())
-const [ours, byHand] = [noTimes(), noTimes()]
+const [ours, byHand, owed] = [noTimes(), noTimes(), noTimes()]
 for (let turn = 0; turn < Number(values.lives); turn += 1) {
-  // In turn, so that both see the same host.
+  // In turn, so that all see the same host.
   await lifeByHand(launcher, byHand)
+  await syncsOwed(owed)
   await life(runtime, ours)
 }
-console.log(`medians of ${values.lives}, in ms   here  by hand  ratio`)
+console.log(`medians of ${values.lives}, in ms   here  by hand  ratio  syncs`)
 for (const part of [...verbs, 'life'] as const) {
-  const [our, their] = [median(ours[part]), median(byHand[part])]
+  const [our, their, disk] = [median(ours[part]), median(byHand[part]), median(owed[part])]
   const figures = [
     our.toFixed(1).padStart(7),
     their.toFixed(1).padStart(8),
     (our / their).toFixed(2).padStart(6),
+    disk.toFixed(1).padStart(6),
   ]
   console.log(`${part.padEnd(20)} ${figures.join(' ')}`)
 }
