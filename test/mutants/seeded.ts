@@ -38,8 +38,8 @@ export const seededMutants: readonly SeededMutant[] = [
     name: 'what is put while a slow write goes on is taken for written',
     law: 'the latest state reaches the disk',
     file: 'src/actors/state-recorder.ts',
-    find: 'this.#written = record\n',
-    put: 'this.#written = this.#latest\n',
+    find: 'Math.max(this.#writtenCount, putCount)',
+    put: 'Math.max(this.#writtenCount, this.#putCount)',
     by: 'test/runtime/durability.test.ts',
   },
   {
