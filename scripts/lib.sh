@@ -4,9 +4,10 @@
 project_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$project_dir" || exit 1
 
-# node_modules/.bin has Node 24. npm puts it first too, but it may not have existed when npm looked.
+# node_modules/.bin has Node 24. npm puts it first too, but it may not have existed when npm looked. Where another Node is
+# tested (nodes.sh), scripts that a test starts use that one.
 # The sbin directories hold runc, and are missing from PATH after a plain `su`.
-export PATH="$project_dir/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH="${OCI_SUPERVISOR_NODE:+$OCI_SUPERVISOR_NODE:}$project_dir/node_modules/.bin:$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 

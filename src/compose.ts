@@ -22,6 +22,7 @@ import { createEventLog, type EventLog } from './observe/events.ts'
 import { logTransitions } from './observe/transition-log.ts'
 import type { ContainerStore } from './store/container-store.ts'
 import { MemoryStore } from './store/memory-store.ts'
+import { attachBridgeBeside } from './impl/own-program.ts'
 import { openStateDirectory, type StateDirectory, type Survivors } from './store/state-directory.ts'
 import type { ContainerLimits } from './machines/delays.ts'
 
@@ -42,8 +43,16 @@ export interface RuntimeOptions {
   readonly implementations?: Readonly<Record<string, ImplementationFactory>>
   /** The Node binary that runs the launcher. Default: the one that runs this process. */
   readonly nodePath?: string
-  /** The launcher's script, for embedders that bundle this library. */
+  /**
+   * The launcher's script, for embedders that bundle this library: what `oci-supervisor/launcher` resolves to, or a bundle
+   * of that. Without it a bundled library fails to open with ERR_INVALID_ARGUMENT.
+   */
   readonly launcherPath?: string
+  /**
+   * The script of the helper for attaching and for commands with a terminal: what `oci-supervisor/attach-bridge` resolves
+   * to, or a bundle of that. Default: that of the package that `launcherPath` points into.
+   */
+  readonly attachBridgePath?: string
   /** Where states are kept. Default: the configuration's `stateDir`. */
   readonly stateDirectory?: StateDirectory
   /** Decides what becomes of a container whose monitor has died. Default: it is kept. */
@@ -188,8 +197,8 @@ function givenFactory(
 function ownFactory(type: string, shared: SharedParts): ImplementationFactory | undefined {
   if (type === runtimeTypeOci) {
     return async ({ config, logger }) => {
-      const { nodePath, launcher, exits } = await shared.open()
-      return createRuntimeOci({ config, launcher, exits: shareOfExits(exits), logger, nodePath })
+      const { launcher, exits } = await shared.open()
+      return createRuntimeOci({ config, launcher, exits: shareOfExits(exits), logger, ...shared.helpers })
     }
   }
   if (type !== runtimeTypeVm) return undefined
@@ -200,7 +209,6 @@ function ownFactory(type: string, shared: SharedParts): ImplementationFactory | 
 }
 
 interface HostParts {
-  readonly nodePath: string | undefined
   readonly launcher: Launcher
   readonly exits: ExitSource
 }
@@ -212,6 +220,13 @@ class SharedParts {
 
   constructor(opening: Opening) {
     this.#opening = opening
+  }
+
+  /** How the attach bridge is run. */
+  get helpers(): { nodePath: string | undefined; attachBridgePath: string | undefined } {
+    const { nodePath, launcherPath, attachBridgePath } = this.#opening.options
+    const beside = launcherPath === undefined ? undefined : attachBridgeBeside(launcherPath)
+    return { nodePath, attachBridgePath: attachBridgePath ?? beside }
   }
 
   open(): Promise<HostParts> {
@@ -232,7 +247,7 @@ class SharedParts {
       ...(launcherPath === undefined ? {} : { launcherPath }),
     })
     closers.push(() => launcher.close())
-    return { nodePath, launcher, exits }
+    return { launcher, exits }
   }
 }
 

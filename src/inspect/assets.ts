@@ -1,6 +1,7 @@
 /** What the inspector serves as it is: the page, and the drawings of machines. Made when the package is built. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { OciError } from '../errors/index.ts'
 import type { StatechartFile } from './protocol.ts'
 
@@ -10,10 +11,9 @@ export interface Assets {
   readonly statechart: StatechartFile
 }
 
-const directory = new URL('assets/', import.meta.url)
-
-/** Throws ERR_IO when the package was not built. */
+/** Throws ERR_IO when they are not beside this module: the package was not built, or was bundled without them. */
 export async function readAssets(): Promise<Assets> {
+  const directory = assetsDirectory(import.meta.url)
   try {
     const [page, statechart] = await Promise.all([
       readFile(new URL('page.html', directory), 'utf8'),
@@ -22,12 +22,15 @@ export async function readAssets(): Promise<Assets> {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made by our own build, beside this file
     return { page, statechart: JSON.parse(statechart) as StatechartFile }
   } catch (cause) {
-    const file = directory.pathname
-    throw new OciError('ERR_IO', `the inspector's page is missing in ${file}: build the package`, {
-      file,
-      cause,
-    })
+    const file = fileURLToPath(directory)
+    const message = `the inspector's page is missing in ${file}: build the package, or copy its dist/inspect/assets there when you bundle it`
+    throw new OciError('ERR_IO', message, { file, cause })
   }
+}
+
+/** A bundle of CommonJS has no address of its own: what belongs to it stands beside the program that node was given. */
+function assetsDirectory(moduleUrl: string | undefined): URL {
+  return new URL('assets/', moduleUrl ?? pathToFileURL(process.argv[1] ?? '/'))
 }
 
 /** Nothing but what stands in the page itself, and connections to where it came from. */

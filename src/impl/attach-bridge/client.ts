@@ -4,10 +4,10 @@
  */
 import type { Socket } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
+import { ownProgram } from '../own-program.ts'
 import { encodeFrame, FrameReader } from './frames.ts'
 import { encodeJson, request } from './protocol.ts'
 import { type BridgeEnd, type BridgeSession, Session } from './session.ts'
@@ -119,7 +119,7 @@ class HelperBridge implements AttachBridge {
 
   async #start(): Promise<Helper> {
     const { launcher, nodePath = process.execPath, bridgePath } = this.#options
-    const program = bridgePath === undefined ? ownProgram() : resolvePath(bridgePath)
+    const program = bridgePath === undefined ? defaultBridge() : resolvePath(bridgePath)
     const node = nodePath.includes('/') ? resolvePath(nodePath) : nodePath
     const outcome = await launcher.spawnMonitor(
       { argv: [node, program], env: { PATH: process.env['PATH'] ?? '' }, timeoutMs: startTimeoutMs },
@@ -270,8 +270,6 @@ function notStarted(failure: {
   return lost(`it did not start (${failure.kind}): ${failure.stderrTail?.trim() ?? ''}`)
 }
 
-/** The entry beside this file, in whichever form this file itself is. */
-function ownProgram(): string {
-  const { url } = import.meta
-  return fileURLToPath(new URL(url.endsWith('.ts') ? './main.ts' : './main.js', url))
+function defaultBridge(): string {
+  return ownProgram(import.meta.url, { folder: 'attach-bridge', field: 'attachBridgePath' })
 }

@@ -5,8 +5,8 @@
  */
 import type { Socket } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { OciError } from '../../errors/index.ts'
+import { ownProgram } from '../own-program.ts'
 import { type AttendCommand, type AttendedChild, AttendedChildren } from './attended-children.ts'
 import { checkedCommand } from './check-command.ts'
 import {
@@ -135,7 +135,7 @@ class ProcessLauncher implements Launcher {
     const processOptions = {
       // The launcher's working directory is `/`; a bare name is looked up in PATH.
       nodePath: nodePath.includes('/') ? resolvePath(nodePath) : nodePath,
-      launcherPath: launcherPath === undefined ? ownProgram() : resolvePath(launcherPath),
+      launcherPath: launcherPath === undefined ? defaultLauncher() : resolvePath(launcherPath),
       nofileSoft,
       heldFd: options.heldFd,
       logger,
@@ -244,8 +244,6 @@ function unasked(type: string): OciError {
   return new OciError('ERR_INTERNAL', `the launcher answered with '${type}', which was not asked for`)
 }
 
-/** The entry beside this file, in whichever form this file itself is. */
-function ownProgram(): string {
-  const { url } = import.meta
-  return fileURLToPath(new URL(url.endsWith('.ts') ? './main.ts' : './main.js', url))
+function defaultLauncher(): string {
+  return ownProgram(import.meta.url, { folder: 'launcher', field: 'launcherPath' })
 }

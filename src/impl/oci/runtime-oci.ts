@@ -40,6 +40,8 @@ export interface RuntimeOciOptions {
   readonly launcher: Pick<Launcher, 'run' | 'spawnMonitor' | 'attend'>
   /** Runs the attach helper. Default: the Node that runs us. */
   readonly nodePath?: string | undefined
+  /** The program of the attach bridge. Default: the one beside us. */
+  readonly attachBridgePath?: string | undefined
   readonly exits: ExitSource
   readonly logger: Logger
   /** Where PATH, XDG_RUNTIME_DIR and DBUS_SYSTEM_BUS_ADDRESS come from. Default: ours. */
@@ -105,6 +107,7 @@ function worldOf({
   logger,
   environment = process.env,
   nodePath,
+  attachBridgePath,
 }: RuntimeOciOptions): OciWorld & AttachWorld {
   let mounts: Promise<readonly CgroupMount[]> | undefined
   return {
@@ -128,6 +131,6 @@ function worldOf({
     syncPipes: new Map(),
     oomBeforeKill: new Map(),
     sampling: new Sampling(),
-    attachBridge: openAttachBridge({ launcher, logger, ...(nodePath === undefined ? {} : { nodePath }) }),
+    attachBridge: openAttachBridge({ launcher, logger, nodePath, bridgePath: attachBridgePath }),
   }
 }
