@@ -46,6 +46,22 @@ export async function checkBundle(
   return spec
 }
 
+/**
+ * The kernel lets an ordinary user mount and change root in a user namespace only. The runtimes say so late, and in other
+ * words ("mount devpts: Invalid argument"). Deliberately not checked: cgroups. The runtimes go on without where the user has
+ * none, unless the spec has limits, and then they name the file.
+ */
+export function checkUserNamespace(
+  container: Container,
+  { paths }: { readonly paths: { readonly configFile: string } },
+  spec: OciSpec,
+  userId = process.geteuid?.() ?? 0,
+): void {
+  if (userId === 0 || spec.linux?.namespaces?.some(({ type }) => type === 'user') === true) return
+  const message = `${paths.configFile}: linux.namespaces must have one of type "user", with uidMappings and gidMappings, where the supervisor is not root; it is user ${userId}`
+  throw refusal(container, 'ERR_BUNDLE', message, 'linux.namespaces', paths.configFile)
+}
+
 type Stats = Awaited<ReturnType<typeof lstat>>
 
 export async function statOrAbsent(

@@ -9,7 +9,13 @@ import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
-import { checkBundle, checkLogPath, refusal, statOrAbsent } from '../host/bundle-checks.ts'
+import {
+  checkBundle,
+  checkLogPath,
+  checkUserNamespace,
+  refusal,
+  statOrAbsent,
+} from '../host/bundle-checks.ts'
 import { assertProgram, runtimePath } from '../host/programs.ts'
 import { ensureOciDirectories } from './directories.ts'
 import { monitorCgroupDirectories, monitorCgroupPath } from './monitor-cgroup.ts'
@@ -54,6 +60,7 @@ export async function preflight(
     throw refusal(container, 'ERR_INVALID_ARGUMENT', message, 'id')
   }
   const spec = await checkBundle(container, place)
+  checkUserNamespace(container, place, spec)
   if (scope !== undefined) checkCgroupsPath(container, place, spec)
   await checkDirectories(world, container)
   const logExists = await checkLogPath(container)
