@@ -2,7 +2,6 @@
  * The package as npm publishes it, embedded in every form that people use, with a real container in each: ES module,
  * CommonJS, TypeScript as Node runs it, and bundles, which have to say where the helper programs are.
  */
-import { copyFileSync, cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { makeRootfs } from '../support/rootfs.ts'
@@ -57,24 +56,6 @@ const sources = {
   commonjs: `const ${names} = require('oci-supervisor')\nconst { Writable } = require('node:stream')\n${life}`,
 }
 
-/** As docs/hosts.md says: the container's root is the user, who has no other id to give away. */
-const rootless = sources.module
-  .replace(
-    'await writeBundle(bundlePath, defaultSpec({ rootfs, args:',
-    `const spec = defaultSpec({ rootfs, args: ['/bin/sh', '-c', 'exit 3'] })
-  if (helpers.mapped) {
-    const own = [{ containerID: 0, hostID: process.getuid(), size: 1 }]
-    Object.assign(spec.linux, { uidMappings: own, gidMappings: own })
-    spec.linux.namespaces.push({ type: 'user' })
-    spec.mounts.forEach((mount) => (mount.options = mount.options.filter((option) => !option.startsWith('gid='))))
-  }
-  await writeBundle(bundlePath, helpers.mapped ? spec : defaultSpec({ rootfs, args:`,
-  )
-  .replace(
-    /const \{ stdout \} = [^]*?console\.log\(.*\n/u,
-    'console.log(JSON.stringify((await runtime.waitContainer(container)).code))\n',
-  )
-
 /** What the program saw: the command's output, the terminal's, its exit code, the container's. */
 function live(file: string, helpers: Readonly<Record<string, string>> = {}): unknown {
   const order = { directory: makeTempRoot(), rootfs, id: makeContainerId('pkg'), helpers }
@@ -127,20 +108,6 @@ it('a CommonJS bundle', () => {
   expect(live('out/embed.cjs', { launcherPath: helper('launcher') })).toEqual(seen)
 })
 
-it('bundles of the program and of both helpers, without node_modules', () => {
-  const directory = makeTempRoot()
-  const [embed, launcherPath, attachBridgePath] = [
-    join(directory, 'embed.mjs'),
-    join(directory, 'launcher.mjs'),
-    join(directory, 'attach-bridge.mjs'),
-  ]
-  app.write('embed.mjs', sources.module)
-  bundle('embed.mjs', embed, asModule)
-  bundle('oci-supervisor/launcher', launcherPath, asModule)
-  bundle('oci-supervisor/attach-bridge', attachBridgePath, asModule)
-  expect(live(embed, { launcherPath, attachBridgePath })).toEqual(seen)
-})
-
 it.each([
   ['mjs', sources.module, asModule],
   ['cjs', sources.commonjs, asCommonjs],
@@ -153,35 +120,3 @@ it.each([
     expect(() => live(`out/main.${ending}`)).toThrow(/launcherPath must name [^]*ERR_INVALID_ARGUMENT/u)
   },
 )
-
-it('an ordinary user: a container with a user namespace runs, and one without is refused for that', () => {
-  const directory = makeTempRoot()
-  for (const name of ['rootfs', 'node_modules']) {
-    cpSync(join(app.directory, name), join(directory, name), { recursive: true, verbatimSymlinks: true })
-  }
-  // Ours may lie where nobody else may look.
-  copyFileSync(process.execPath, join(directory, 'node'))
-  writeFileSync(join(directory, 'rootless.mjs'), rootless)
-  app.run('chown', '-R', '65534:65534', directory)
-  const live = (mapped: boolean): unknown => {
-    const order = {
-      directory,
-      rootfs: join(directory, 'rootfs'),
-      id: makeContainerId('user'),
-      helpers: { mapped },
-    }
-    const asUser = [
-      '--reuid',
-      '65534',
-      '--regid',
-      '65534',
-      '--clear-groups',
-      'env',
-      `XDG_RUNTIME_DIR=${directory}`,
-    ]
-    const program = [join(directory, 'node'), join(directory, 'rootless.mjs'), JSON.stringify(order)]
-    return JSON.parse(app.run('setpriv', ...asUser, ...program))
-  }
-  expect(live(true)).toBe(3)
-  expect(() => live(false)).toThrow(/must have one of type "user"[^]*ERR_BUNDLE/u)
-})
