@@ -44,13 +44,13 @@ export interface RuntimeOptions {
   /** The Node binary that runs the launcher. Default: the one that runs this process. */
   readonly nodePath?: string
   /**
-   * The launcher's script, for embedders that bundle this library: what `oci-supervisor/launcher` resolves to, or a bundle
-   * of that. Without it a bundled library fails to open with ERR_INVALID_ARGUMENT.
+   * The launcher's script, for embedders that bundle this library: what `oci-supervisor/launcher` resolves to. Without it
+   * a bundled library fails to open with ERR_INVALID_ARGUMENT.
    */
   readonly launcherPath?: string
   /**
    * The script of the helper for attaching and for commands with a terminal: what `oci-supervisor/attach-bridge` resolves
-   * to, or a bundle of that. Default: that of the package that `launcherPath` points into.
+   * to. Default: that of the package that `launcherPath` points into.
    */
   readonly attachBridgePath?: string
   /** Where states are kept. Default: the configuration's `stateDir`. */
