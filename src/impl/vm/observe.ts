@@ -38,8 +38,10 @@ export async function observe(
     if (status === undefined) throw unknownStatus(container.id, number)
     const init = status === 'stopped' || pid <= 1 ? undefined : await readIdentity(pid)
     if (init === undefined) return { status: 'stopped', init }
-    const isPaused = status === 'running' && (await isFrozen(world, container, init)) === true
-    return { status: isPaused ? 'paused' : status, init }
+    if (status === 'created') return { status, init }
+    // A shim remembers what it was asked to do, and not what others did since.
+    const isPaused = (await isFrozen(world, container, init)) ?? status === 'paused'
+    return { status: isPaused ? 'paused' : 'running', init }
   } catch (error) {
     if (!isOciError(error)) throw error
     if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') return { status: 'absent', init: undefined }

@@ -2,8 +2,8 @@
  * Pause and resume, by the shim.
  *
  * Shims refuse what is so already, and runc's does not notice what somebody else does to the freezer. So a refusal is
- * decided by looking; what is frozen against the shim's belief is thawed by the runtime below it. That one does all where
- * the shim is gone.
+ * decided by looking; what is frozen or runs against the shim's belief is for the runtime below it. That one does all
+ * where the shim is gone.
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
@@ -45,7 +45,7 @@ async function toggle(
     if (wanted.includes(status)) return
     if (status === 'stopped' || status === 'absent')
       throw new OciError('ERR_NOT_RUNNING', error.message, { containerId: container.id, cause: error })
-    const isForRuntime = isLost || status === 'paused'
+    const isForRuntime = isLost || status !== 'created'
     const below = isForRuntime ? await belowShim(world, await placeOf(world, container)) : undefined
     if (below === undefined) throw error
     await runRuntime(world, below, { verb, timeoutMs }, signal)
