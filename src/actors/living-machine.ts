@@ -58,7 +58,6 @@ export class LivingMachine {
 
   start(adopt: Adoption | undefined): void {
     const { machine, id, limits, clock } = this.#options
-    this.#emitted = []
     const actor = createMachineActor(
       machine,
       { id, limits, adopt },

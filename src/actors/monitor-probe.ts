@@ -107,7 +107,7 @@ export function createMonitorProbe(options: MonitorProbeOptions = {}): MonitorPr
   const pass = async (): Promise<void> => {
     passing = true
     for (const entries of chunks([...watched], asksPerTurnMax)) {
-      for (const entry of entries) if (watched.has(entry)) ask(entry)
+      for (const entry of entries) ask(entry)
       await turn()
     }
     const turns = firstOf(watched, readsPerPassMax)

@@ -115,8 +115,7 @@ export class Registry {
   }
 
   #remove(actor: ContainerActor): void {
-    const { id } = actor.container
-    if (this.#actors.get(id) === actor) this.#actors.delete(id)
+    this.#actors.delete(actor.container.id)
   }
 
   #actorOf(id: string): ContainerActor {

@@ -149,10 +149,10 @@ async function finished({ clock, limitMs }: RecoveryScope, work: Promise<unknown
 
 function stillUnderWay({ container: { id }, phase }: ContainerActor): OciError {
   const message = `container ${id} is ${phase} and has not come to rest in time; that goes on`
-  return new OciError('ERR_TIMEOUT', message, { containerId: id, operation: 'recover' })
+  return new OciError('ERR_TIMEOUT', message, { containerId: id })
 }
 
 function exitsUnseen({ container: { id } }: ContainerActor): OciError {
   const message = `the exits cannot be looked for, so what became of container ${id} is not known yet`
-  return new OciError('ERR_IO', message, { containerId: id, operation: 'recover' })
+  return new OciError('ERR_IO', message, { containerId: id })
 }

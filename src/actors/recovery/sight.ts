@@ -29,8 +29,10 @@ export async function sightOf(
   if (isOver || !isSameBoot) return unseen
   const look = (identity: ProcessIdentity | undefined): Promise<Seen> => seen(scope, impl, identity)
   const [init, monitor] = await Promise.all([look(own.init), look(own.monitor)])
-  const mayBeFrozen = init === 'alive' && state.started !== undefined
-  const isFrozen = mayBeFrozen ? await frozen(scope, container, impl, own.init) : undefined
+  const isFrozen =
+    own.init !== undefined && init === 'alive' && state.started !== undefined
+      ? await frozen(scope, container, impl, own.init)
+      : undefined
   return { isSameBoot, init, monitor, isFrozen, at }
 }
 
@@ -52,9 +54,8 @@ async function frozen(
   { clock, limitMs, logger }: SightScope,
   container: Container,
   impl: RuntimeImpl,
-  init: ProcessIdentity | undefined,
+  init: ProcessIdentity,
 ): Promise<boolean | undefined> {
-  if (init === undefined) return undefined
   const { id: containerId } = container
   const timedOut = (): OciError =>
     new OciError('ERR_TIMEOUT', `the freezer has not answered within ${limitMs} ms`, { containerId })
