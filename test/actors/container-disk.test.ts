@@ -111,6 +111,39 @@ describe('a container on disk', () => {
     expect([heard, directory.forgotten]).toEqual([['discard with 0 forgotten'], ['c1']])
   })
 
+  it('is listed until its exit file is gone: a restart would find the one without the other', async () => {
+    const slow = Promise.withResolvers<void>()
+    const { clock, disk, directory } = stage({ hasPlace: true, discard: () => slow.promise })
+    const forgotten = disk.forget()
+    await clock.settle()
+    expect(directory.forgotten).toEqual([])
+    slow.resolve()
+    await forgotten
+    expect(directory.forgotten).toEqual(['c1'])
+  })
+
+  it('is not forgotten when its exit file stays', async () => {
+    const refusal = (): Promise<void> => Promise.reject(new Error('EROFS'))
+    const { disk, directory } = stage({ hasPlace: true, discard: refusal })
+    await expect(disk.forget()).rejects.toThrow('EROFS')
+    expect(directory.forgotten).toEqual([])
+  })
+
+  it('that is written after a refusal, and could not be forgotten, loses its exit file first next time', async () => {
+    const { clock, disk, heard, directory, record } = stage({ hasPlace: true })
+    directory.gate = full
+    directory.forgetGate = full
+    disk.put(record('second'))
+    await expect(disk.forget()).rejects.toMatchObject({ code: 'ERR_IO' })
+    directory.gate = () => Promise.resolve()
+    directory.forgetGate = () => Promise.resolve()
+    disk.keep()
+    disk.put(record('second'))
+    await clock.advance(1000)
+    await disk.forget()
+    expect(heard).toEqual(['the state cannot be written; retrying', 'discard with 0 forgotten'])
+  })
+
   it('that is forgotten on a disk that refuses its state loses its exit file last', async () => {
     const { disk, heard, directory, record } = stage({ hasPlace: true })
     directory.gate = full

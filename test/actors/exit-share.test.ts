@@ -4,7 +4,7 @@ import { shareOfExits } from '../../src/actors/exit-share.ts'
 import type { ExitFact } from '../../src/impl/runtime-impl.ts'
 
 /** A stream of exits that two implementations share, and what the second asked of it. */
-function stage() {
+function stage({ discarded = Promise.resolve() } = {}) {
   const exits$ = new Subject<ExitFact>()
   const asked: string[] = []
   const share = shareOfExits({
@@ -15,7 +15,7 @@ function stage() {
     },
     discard: (id) => {
       asked.push(`discard ${id}`)
-      return Promise.resolve()
+      return discarded
     },
     scan: () => {
       asked.push('scan')
@@ -52,6 +52,11 @@ describe('a share of the exits', () => {
     await share.scan()
     await share.discard('a')
     expect(asked).toEqual(['expect a', 'urgent a true', 'scan', 'discard a'])
+  })
+
+  it('has discarded an exit no sooner than that is done', async () => {
+    const failing = Promise.reject(new Error('EROFS'))
+    await expect(stage({ discarded: failing }).share.discard('a')).rejects.toThrow('EROFS')
   })
 
   it('does not take what cannot be expected for its own', () => {

@@ -48,6 +48,24 @@ const fakeProcesses = (count: number): ProcessIdentity[] =>
   Array.from({ length: count }, (_, index) => ({ pid: 100_000 + index, startTicks: '1' }))
 
 describe('the probe', () => {
+  it('lets the event loop turn between a thousand processes and the next', async () => {
+    const clock = new SimulatedClock()
+    let asked = 0
+    let askedInFirstTurn = 0
+    const probe = openProbe({
+      clock,
+      exists: () => {
+        asked += 1
+        if (asked === 1) setImmediate(() => (askedInFirstTurn = asked))
+        return true
+      },
+      observe: () => Promise.resolve('alive'),
+    })
+    for (const identity of fakeProcesses(2500)) probe.watch(identity, () => undefined)
+    await pass(clock, () => asked === 2500)
+    expect(askedInFirstTurn).toBe(1000)
+  })
+
   it('says once that a process is gone, and only of that process', async () => {
     const probe = openProbe({ intervalMs: 10 })
     const [one, two] = [start('sleep', ['60']), start('sleep', ['60'])]

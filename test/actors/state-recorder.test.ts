@@ -6,12 +6,13 @@ import { emptyOwnRecord } from '../../src/store/state-record.ts'
 import { SimulatedClock } from '../../src/testing.ts'
 
 /** A recorder whose disk refuses until it is told otherwise. */
-function stage() {
+function stage({ lanesMax = 2 } = {}) {
   const clock = new SimulatedClock()
   const outcomes: string[] = []
   const disk = { refuses: true, writes: 0 }
   const gate = { opened: Promise.resolve() }
   const written: (string | undefined)[] = []
+  const lanes = createLanes(lanesMax)
   const recorder = new StateRecorder({
     containerId: 'c1',
     write: async ({ own }) => {
@@ -20,13 +21,13 @@ function stage() {
       await gate.opened
       written.push(own.handler)
     },
-    lanes: createLanes(2),
+    lanes,
     clock,
     writeTimeoutMs: 1000,
     onOutcome: (error) => outcomes.push(error?.code ?? 'written'),
   })
   const record = { state: new Container({ id: 'c1', bundlePath: '/b' }).state, own: emptyOwnRecord }
-  return { clock, disk, gate, recorder, record, outcomes, written }
+  return { clock, disk, gate, lanes, recorder, record, outcomes, written }
 }
 
 describe('the recorder of a state', () => {
@@ -90,5 +91,45 @@ describe('the recorder of a state', () => {
     recorder.putLazily({ ...record, own: { ...record.own, handler: 'fourth' } })
     await clock.settle()
     expect(disk.writes).toBe(2)
+  })
+
+  it('says of a write that hangs that its time was up', async () => {
+    const { clock, disk, gate, recorder, record, outcomes } = stage()
+    disk.refuses = false
+    gate.opened = new Promise(() => undefined)
+    recorder.put(record)
+    const flushed = recorder.flush()
+    const refused = expect(flushed).rejects.toMatchObject({ code: 'ERR_TIMEOUT', containerId: 'c1' })
+    await clock.advance(1000)
+    await refused
+    expect(outcomes).toEqual(['ERR_TIMEOUT'])
+  })
+
+  it('writes nothing when it is dropped before its turn has come', async () => {
+    const { clock, disk, lanes, recorder, record } = stage({ lanesMax: 1 })
+    const busy = Promise.withResolvers<void>()
+    void lanes.run(() => busy.promise)
+    recorder.put(record)
+    const dropped = recorder.drop()
+    busy.resolve()
+    await dropped
+    await clock.settle()
+    expect(disk.writes).toBe(0)
+  })
+
+  it('waits longer after each refusal, and begins anew with the shortest wait once it was written', async () => {
+    const { clock, disk, recorder, record } = stage()
+    recorder.put(record)
+    await clock.advance(100 + 200)
+    expect(disk.writes).toBe(3)
+    disk.refuses = false
+    await clock.advance(400)
+    expect(disk.writes).toBe(4)
+    disk.refuses = true
+    recorder.put({ ...record })
+    await clock.settle()
+    expect(disk.writes).toBe(5)
+    await clock.advance(100)
+    expect(disk.writes).toBe(6)
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { buryContainer, exitOfDeleted } from '../../src/actors/tombstone.ts'
 import { Container, type ContainerPhase, type ExitStatus } from '../../src/container.ts'
 import { OciError } from '../../src/errors/index.ts'
+import { refusalOf } from '../runtime/stage.ts'
 
 const exit: ExitStatus = {
   kind: 'code',
@@ -44,9 +45,10 @@ describe('a deleted container', () => {
     expect(() => exitOfDeleted(container)).toThrow(error)
   })
 
-  it('that nobody ever started says so', () => {
+  it('that nobody ever started says so', async () => {
     const container = buried('deleted', undefined)
-    expect(() => exitOfDeleted(container)).toThrow('container c1 never ran')
+    const error = await refusalOf(Promise.resolve().then(() => exitOfDeleted(container)))
+    expect(error).toMatchObject({ code: 'ERR_NOT_RUNNING', message: 'container c1 never ran' })
   })
 
   it('is told from one that is not deleted', () => {
