@@ -213,6 +213,58 @@ describe('a directory that is pulled away', () => {
   })
 })
 
+describe('a directory that cannot be had', () => {
+  it('is complained of once, and again only after it could be had', async () => {
+    const clock = new SimulatedClock()
+    const { directory, events, log } = await openFixture({ watch: deafWatch, clock })
+    events.expect('a')
+    events.urgent('a', true)
+    await events.scan()
+    for (const times of [1, 2]) {
+      await rm(directory, { recursive: true })
+      await writeFile(directory, '')
+      for (let second = 0; second < 3; second += 1) {
+        clock.increment(1000)
+        await events.scan().catch(() => undefined)
+      }
+      expect(log.filter(({ level }) => level === 'error')).toHaveLength(times)
+      await rm(directory)
+      clock.increment(1000)
+      await events.scan()
+    }
+  })
+
+  it('costs an id that is expected then a look at its own file, and no scan', async () => {
+    const clock = new SimulatedClock()
+    const { directory, events, log } = await openFixture({ watch: deafWatch, clock })
+    events.expect('a')
+    await events.scan()
+    await rm(directory, { recursive: true })
+    await writeFile(directory, '')
+    events.expect('b')
+    await vi.waitFor(() => expect(log).toHaveLength(1))
+    expect(log).toMatchObject([{ level: 'warn', fields: { containerId: 'b', why: 'ENOTDIR' } }])
+  })
+})
+
+describe('a stream that is closed', () => {
+  it('waits for the looks and removals under way, tells of none, and refuses what comes later', async () => {
+    const { events, exit, facts } = await openFixture({ watch: deafWatch })
+    events.expect('a')
+    await events.scan()
+    await exit('a', '1')
+    await exit('b', '1')
+    const over: string[] = []
+    const removal = events.discard('b').then(() => over.push('removed'))
+    const closed = events.close().then(() => over.push('closed'))
+    expect(events.close()).toBe(events.close())
+    await Promise.all([removal, closed])
+    expect([over, facts]).toEqual([['removed', 'closed'], []])
+    await expect(events.scan()).rejects.toMatchObject({ code: 'ERR_CLOSED', operation: 'scan' })
+    expect(() => events.expect('c')).toThrow('closed')
+  })
+})
+
 /** Another process, so that exits go on while the event loop of the test stands still. */
 const writeExits = `
   const { renameSync, writeFileSync } = require('node:fs')

@@ -111,7 +111,8 @@ describe('what an exit file holds', () => {
       await events.scan()
       await events.scan()
       expect(facts).toEqual([])
-      expect(log.filter((line) => line.fields['containerId'] === 'a')).toHaveLength(1)
+      const why = content === '' ? 'empty' : 'not a number from 0 to 255'
+      expect(log.map(({ fields }) => fields)).toMatchObject([{ containerId: 'a', why }])
       await writeFile(join(directory, 'a'), '42\n')
       await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'a', code: 42 }]))
     },

@@ -176,6 +176,28 @@ describe('a machine that dies', () => {
     expect(container.state.exit).toMatchObject({ code: 137 })
   })
 
+  it.each(['before', 'while'])(
+    'has a successor that notices its end when the monitor died %s it was rebuilt',
+    async (when) => {
+      const { runtime, clock, started, sim, poison } = await openPoisoned()
+      const container = await started(deaf)
+      if (when === 'before') {
+        sim.killMonitor(container.id)
+        await clock.advance(1000)
+      }
+      sim.inject(container.id, { effect: 'observe', fault: 'fail' })
+      poison.urgent = 1
+      await refusalOf(runtime.stopContainer(container, 10))
+      if (when === 'while') sim.killMonitor(container.id)
+      await clock.settle()
+      await clock.advance(1000)
+      expect(container.phase).toBe('running')
+      sim.killProcessSilently(container.id)
+      await clock.advance(1000)
+      expect(container.state.exit).toMatchObject({ kind: 'unknown', why: 'monitor-lost' })
+    },
+  )
+
   it('again and again is left dead after three successors, and says so', async () => {
     const { runtime, clock, started, poison, sim } = await openPoisoned()
     const bystander = await started()

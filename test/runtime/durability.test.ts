@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { openStage, refusalOf, standing } from './stage.ts'
 import { full, never, SlowDisk } from './slow-disk.ts'
-import { OciError } from '../../src/index.ts'
+import { defaultSpec, OciError } from '../../src/index.ts'
 
 describe('an exit', () => {
   it('is told of, and its file removed, only when the state that records it is on disk', async () => {
@@ -311,5 +311,42 @@ describe('the state file', () => {
       error: 'cannot remove: EIO',
     })
     expect(container.state.durable).toBe(true)
+  })
+})
+
+describe('a create that was given up', () => {
+  it('watches nothing of what it made all the same', async () => {
+    const { runtime, clock, describe: describeContainer, sim } = await openStage()
+    const container = describeContainer()
+    sim.inject(container.id, { effect: 'create', fault: 'late', delayMs: 300_000 })
+    expect((await clock.runUntil(refusalOf(runtime.createContainer(container)))).code).toBe('ERR_TIMEOUT')
+    await clock.advance(100_000)
+    expect([container.phase, clock.pending, sim.ids]).toEqual(['failed', 0, []])
+  })
+})
+
+describe('the state of a container', () => {
+  it('names the version of its specification, also after the specification is gone', async () => {
+    const { runtime, describe: describeContainer } = await openStage()
+    const [plain, described] = [describeContainer(), describeContainer()]
+    described.setSpec({ ...defaultSpec({ rootfs: '/r', args: ['/bin/true'] }), ociVersion: '1.1.0' })
+    await runtime.createContainer(plain)
+    await runtime.createContainer(described)
+    expect([plain.state.ociVersion, described.state.ociVersion]).toEqual(['1.0.2', '1.1.0'])
+  })
+
+  it('that failed is on disk as it was until its delete is done', async () => {
+    const disk = new SlowDisk()
+    const { runtime, clock, describe: describeContainer, sim } = await openStage({ stateDirectory: disk })
+    const container = describeContainer()
+    sim.inject(container.id, { effect: 'create', fault: 'fail' })
+    await clock.runUntil(refusalOf(runtime.createContainer(container)))
+    const before = disk.written.get(container.id)
+    sim.inject(container.id, { effect: 'delete', fault: 'late', delayMs: 1000 })
+    const deleted = runtime.deleteContainer(container)
+    await clock.settle()
+    expect(container.phase).toBe('deleting')
+    expect(disk.written.get(container.id)).toBe(before)
+    await clock.runUntil(deleted)
   })
 })

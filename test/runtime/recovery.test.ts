@@ -2,7 +2,14 @@
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { memoryStateDirectory, type Container, type RuntimeImpl } from '../../src/index.ts'
+import {
+  memoryStateDirectory,
+  MemoryStore,
+  type Container,
+  type ContainerStore,
+  type RuntimeImpl,
+} from '../../src/index.ts'
+import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { SimulatedRuntime } from '../../src/testing.ts'
 import { openRestartStage, type RestartStage, type Supervisor } from './restart-stage.ts'
 import { refusalOf } from './stage.ts'
@@ -258,6 +265,7 @@ describe('after a restart', () => {
     await stage.crash()
     const second = await stage.boot()
     expect(second.get('web').phase).toBe('running')
+    expect(second.get('web').state.started).toBeDefined()
     expect(await second.told('web')).toEqual(['started'])
   })
 
@@ -350,6 +358,19 @@ describe('a stop that was under way', () => {
     await stage.clock.advance(86_400_000)
     expect(second.get('deaf').phase).toBe('stopping.grace')
     await stage.clock.runUntil(second.runtime.stopContainer(second.get('deaf'), 0))
+  })
+
+  it('of a container that was never started is resumed too', async () => {
+    const stage = openRestartStage()
+    const first = await stage.boot()
+    const waits = await created(stage, first, 'waits', { onKill: { afterMs: 60_000 } })
+    first.runtime.stopContainer(waits, 30).catch(() => undefined)
+    await stage.clock.settle()
+    await stage.crash()
+    const second = await stage.boot()
+    expect(second.get('waits').phase).toBe('stopping.killing')
+    await stage.clock.advance(120_000)
+    expect(second.get('waits').status).toBe('stopped')
   })
 
   it('of a paused container thaws it first', async () => {
@@ -462,6 +483,126 @@ describe('a runtime or a monitor that does not answer', () => {
     expect(second.get('job').phase).toBe('running')
     await stage.clock.advance(10_000)
     expect(second.get('job').state.exit).toMatchObject({ kind: 'code', code: 5 })
+  })
+})
+
+describe('recovering', () => {
+  it('again leaves alone what has been taken up, even when its file is torn by now', async () => {
+    const stage = openRestartStage()
+    const web = await started(stage, await stage.boot(), 'web')
+    await stage.crash()
+    const { runtime, get } = await stage.boot()
+    writeFileSync(web.statePath, '{')
+    const report = await stage.clock.runUntil(runtime.recover())
+    expect(report).toMatchObject({ adopted: [], quarantined: [], unresolved: [] })
+    await stage.clock.runUntil(runtime.deleteContainer(get('web')))
+  })
+
+  it('hands each container to its implementation with the root that it was created below', async () => {
+    const stage = openRestartStage()
+    const first = await stage.boot()
+    const web = await started(stage, first, 'web')
+    await created(stage, first, 'waits')
+    await stage.crash()
+    const text = readFileSync(web.statePath, 'utf8')
+    const root = stage.config.runtimes['sim']?.runtimeRoot ?? ''
+    writeFileSync(web.statePath, text.replace(JSON.stringify(root), '"/run/of-old"'))
+    const adopted: Record<string, unknown> = {}
+    const wrap = (sim: SimulatedRuntime): RuntimeImpl =>
+      altered(sim, {
+        adopt: (container, provenance) => {
+          adopted[container.id] = provenance
+          sim.adopt(container)
+        },
+      })
+    await stage.boot({ wrap })
+    expect(adopted).toEqual({
+      web: { handler: 'sim', runtimeRoot: '/run/of-old', wasCreated: true },
+      waits: { handler: 'sim', runtimeRoot: root, wasCreated: true },
+    })
+  })
+
+  it('ends when implementations have tidied up after what does not live any more', async () => {
+    const stage = openRestartStage()
+    const first = await stage.boot()
+    await started(stage, first, 'runs')
+    const ended = await started(stage, first, 'ended', { runsForMs: 10 })
+    await stage.clock.runUntil(first.runtime.waitContainer(ended))
+    await stage.crash()
+    const tidied: string[][] = []
+    const wrap = (sim: SimulatedRuntime): RuntimeImpl =>
+      altered(sim, {
+        tidy: async (ids) => {
+          await new Promise((resolve) => stage.clock.setTimeout(() => resolve(undefined), 100))
+          tidied.push([...ids])
+        },
+      })
+    await stage.boot({ wrap })
+    expect(tidied).toEqual([['ended']])
+  })
+
+  it('says in the log how many were taken up, and nothing where there was nothing', async () => {
+    const stage = openRestartStage()
+    const logged: object[] = []
+    const info = (fields: object): void => {
+      if ('adopted' in fields) logged.push(fields)
+    }
+    const logger = { ...silentLogger, info }
+    await created(stage, await stage.boot({ logger }), 'web')
+    expect(logged).toEqual([])
+    await stage.crash()
+    await stage.boot({ logger })
+    const counts = { adopted: 1, exited: 0, removed: 0, quarantined: 0, unresolved: 0 }
+    expect(logged).toMatchObject([counts])
+  })
+
+  it('watches nothing of a container that the store of the embedder does not take', async () => {
+    const stage = openRestartStage()
+    await started(stage, await stage.boot(), 'web')
+    await stage.crash()
+    const store: ContainerStore = new MemoryStore()
+    store.add = () => {
+      throw new Error('full')
+    }
+    const { runtime } = await stage.boot({ store })
+    expect(runtime.recovered?.unresolved).toMatchObject([{ id: 'web', code: 'ERR_INTERNAL' }])
+    expect(stage.clock.pending).toBe(0)
+    expect(stage.sim.world('web').alive).toBe(true)
+  })
+
+  it('takes what could not be looked at in time for what it was, not for gone', async () => {
+    const stage = openRestartStage()
+    await started(stage, await stage.boot(), 'job')
+    await stage.crash()
+    stage.sim.exitNow('job', 5)
+    const wrap = (sim: SimulatedRuntime): RuntimeImpl => {
+      const { exits } = sim
+      return altered(sim, {
+        exits: {
+          exits$: exits.exits$,
+          expect: () => undefined,
+          discard: (id) => exits.discard(id),
+          urgent: () => undefined,
+          scan: () => new Promise(() => undefined),
+        },
+      })
+    }
+    const second = await stage.boot({ wrap })
+    expect(second.runtime.recovered?.unresolved).toMatchObject([{ id: 'job', code: 'ERR_IO' }])
+    expect(second.get('job').phase).toBe('running')
+  })
+
+  it('says why of what it can neither take up nor set aside', async () => {
+    const stage = openRestartStage()
+    const torn = await started(stage, await stage.boot(), 'torn')
+    await stage.crash()
+    writeFileSync(torn.statePath, '{')
+    writeFileSync(join(stage.stateDir, 'quarantine'), 'no directory')
+    const { runtime } = await stage.boot()
+    expect(runtime.recovered).toMatchObject({
+      quarantined: [],
+      unresolved: [{ id: 'torn', code: 'ERR_STATE_CORRUPT' }],
+    })
   })
 })
 

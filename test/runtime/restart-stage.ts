@@ -7,6 +7,8 @@ import {
   Runtime,
   type ContainerLimits,
   type ContainerOptions,
+  type ContainerStore,
+  type Logger,
   type RuntimeImpl,
   type StateDirectory,
 } from '../../src/index.ts'
@@ -19,6 +21,8 @@ export interface BootOptions {
   readonly recover?: boolean
   readonly limits?: Partial<ContainerLimits>
   readonly wrap?: (sim: SimulatedRuntime) => RuntimeImpl
+  readonly store?: ContainerStore
+  readonly logger?: Logger
   /** Instead of the one on disk. */
   readonly stateDirectory?: StateDirectory
 }
