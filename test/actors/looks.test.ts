@@ -9,13 +9,18 @@ function stage() {
     begun.push(look)
     return look.promise
   })
-  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
-  return { begun, looks, turn }
+  return { begun, looks }
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
 }
 
 describe('looks at a container', () => {
   it('come one after the other, and who asks during one shares the next', async () => {
-    const { begun, looks, turn } = stage()
+    const { begun, looks } = stage()
     const first = looks.ask()
     const [second, third] = [looks.ask(), looks.ask()]
     await turn()
@@ -35,7 +40,7 @@ describe('looks at a container', () => {
   })
 
   it('begin at once where none is under way, however the last one ended', async () => {
-    const { begun, looks, turn } = stage()
+    const { begun, looks } = stage()
     const first = looks.ask()
     const second = looks.ask()
     begun[0]?.reject(new Error('EIO'))

@@ -4,6 +4,7 @@ import { StateRecorder } from '../../src/actors/state-recorder.ts'
 import { Container } from '../../src/container.ts'
 import { emptyOwnRecord } from '../../src/store/state-record.ts'
 import { SimulatedClock } from '../../src/testing.ts'
+import { refusalOf } from '../runtime/stage.ts'
 
 /** A recorder whose disk refuses until it is told otherwise. */
 function stage({ lanesMax = 2 } = {}) {
@@ -98,10 +99,9 @@ describe('the recorder of a state', () => {
     disk.refuses = false
     gate.opened = new Promise(() => undefined)
     recorder.put(record)
-    const flushed = recorder.flush()
-    const refused = expect(flushed).rejects.toMatchObject({ code: 'ERR_TIMEOUT', containerId: 'c1' })
+    const refused = refusalOf(recorder.flush())
     await clock.advance(1000)
-    await refused
+    expect(await refused).toMatchObject({ code: 'ERR_TIMEOUT', containerId: 'c1' })
     expect(outcomes).toEqual(['ERR_TIMEOUT'])
   })
 

@@ -47,8 +47,8 @@ describe('a deleted container', () => {
 
   it('that nobody ever started says so', async () => {
     const container = buried('deleted', undefined)
-    const error = await refusalOf(Promise.resolve().then(() => exitOfDeleted(container)))
-    expect(error).toMatchObject({ code: 'ERR_NOT_RUNNING', message: 'container c1 never ran' })
+    const refusal = await refusalOf(Promise.resolve().then(() => exitOfDeleted(container)))
+    expect(refusal).toMatchObject({ code: 'ERR_NOT_RUNNING', message: 'container c1 never ran' })
   })
 
   it('is told from one that is not deleted', () => {

@@ -66,6 +66,20 @@ function withBlindStart(sim: SimulatedRuntime): RuntimeImpl {
   })
 }
 
+/** Looks at its exits do not come to an end. */
+function withMuteExits(sim: SimulatedRuntime): RuntimeImpl {
+  const { exits } = sim
+  return altered(sim, {
+    exits: {
+      exits$: exits.exits$,
+      expect: () => undefined,
+      discard: (id) => exits.discard(id),
+      urgent: () => undefined,
+      scan: () => new Promise(() => undefined),
+    },
+  })
+}
+
 /** The simulated runtime with some of its effects replaced. */
 function altered(sim: SimulatedRuntime, changes: Partial<RuntimeImpl>): RuntimeImpl {
   return new Proxy<RuntimeImpl>(sim, {
@@ -491,11 +505,12 @@ describe('recovering', () => {
     const stage = openRestartStage()
     const web = await started(stage, await stage.boot(), 'web')
     await stage.crash()
-    const { runtime, get } = await stage.boot()
+    const second = await stage.boot()
+    const { runtime } = second
     writeFileSync(web.statePath, '{')
     const report = await stage.clock.runUntil(runtime.recover())
     expect(report).toMatchObject({ adopted: [], quarantined: [], unresolved: [] })
-    await stage.clock.runUntil(runtime.deleteContainer(get('web')))
+    await stage.clock.runUntil(runtime.deleteContainer(second.get('web')))
   })
 
   it('hands each container to its implementation with the root that it was created below', async () => {
@@ -575,19 +590,7 @@ describe('recovering', () => {
     await started(stage, await stage.boot(), 'job')
     await stage.crash()
     stage.sim.exitNow('job', 5)
-    const wrap = (sim: SimulatedRuntime): RuntimeImpl => {
-      const { exits } = sim
-      return altered(sim, {
-        exits: {
-          exits$: exits.exits$,
-          expect: () => undefined,
-          discard: (id) => exits.discard(id),
-          urgent: () => undefined,
-          scan: () => new Promise(() => undefined),
-        },
-      })
-    }
-    const second = await stage.boot({ wrap })
+    const second = await stage.boot({ wrap: withMuteExits })
     expect(second.runtime.recovered?.unresolved).toMatchObject([{ id: 'job', code: 'ERR_IO' }])
     expect(second.get('job').phase).toBe('running')
   })

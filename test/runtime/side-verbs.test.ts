@@ -1,7 +1,7 @@
 /** Verbs beside a container's life: what they say where they cannot be done, and when. */
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { Container, type ErrorCode, type Runtime, type RuntimeImpl } from '../../src/index.ts'
+import type { Container, ErrorCode, Runtime, RuntimeImpl } from '../../src/index.ts'
 import type { SimulatedRuntime } from '../../src/testing.ts'
 import { deaf, openStage, refusalOf, standing } from './stage.ts'
 
