@@ -24,8 +24,9 @@ let readBytes = 0
 let unseenBytes = lookBytes
 /** Young garbage for each byte that is read. */
 let share = 0
-/** Held until the next one, or the compiler would see that nobody wants it. */
+/** Where it can be seen, or the compiler would see that nobody wants it. */
 const young: { ballast: readonly number[] } = { ballast: [] }
+const nothing: readonly number[] = []
 
 /** So many bytes of a stream are about to become garbage. */
 export function streamed(sizeBytes: number): void {
@@ -37,6 +38,8 @@ export function streamed(sizeBytes: number): void {
     share = Math.min(youngBytes() / spacingBytes, 1)
   }
   young.ballast = pattern.slice(0, Math.ceil(pattern.length * share))
+  // Not held: of what survives its collections V8 concludes that the young heap is too small, and doubles it.
+  young.ballast = nothing
   readBytes = 0
 }
 
