@@ -38,14 +38,14 @@ function violationsOf({ failures }: RunResult): string[] {
 
 describe('a supervisor that is killed', () => {
   it.each<[ScenarioName, RuntimeName, VictimName, number]>([
-    ['create', 'crun', 'embedder', 16],
-    ['create', 'crun', 'launcher', 4],
-    ['start', 'crun', 'embedder', 6],
+    ['create', 'crun', 'embedder', 9],
+    ['create', 'crun', 'launcher', 3],
+    ['start', 'crun', 'embedder', 4],
     ['start', 'crun', 'launcher', 3],
-    ['exit', 'crun', 'embedder', 6],
+    ['exit', 'crun', 'embedder', 4],
     ['stop', 'crun', 'embedder', 4],
     ['exec', 'crun', 'embedder', 4],
-    ['delete', 'crun', 'embedder', 8],
+    ['delete', 'crun', 'embedder', 5],
     ['forcedDelete', 'crun', 'embedder', 3],
     ['recovery', 'crun', 'embedder', 2],
     ['create', 'runc', 'embedder', 4],
@@ -79,10 +79,10 @@ describe('a supervisor in trouble', () => {
     const { traces } = await record(theatre, 'life', 'crun')
     const random = createRandom(seed)
     const troubles = [
-      ...random.shuffled(diskTroubles(operationsIn(traces.embedder))).slice(0, 5),
-      ...random.shuffled(runtimeTroubles()).slice(0, 3),
-      ...random.shuffled(monitorTroubles()).slice(0, 4),
-      ...random.shuffled(surroundingTroubles()).slice(0, 3),
+      ...random.shuffled(diskTroubles(operationsIn(traces.embedder))).slice(0, 4),
+      ...random.shuffled(runtimeTroubles()).slice(0, 2),
+      ...random.shuffled(monitorTroubles()).slice(0, 3),
+      ...random.shuffled(surroundingTroubles()).slice(0, 2),
     ]
     const where = { scenario: 'life', handler: 'crun', victim: 'embedder', crash: undefined } as const
     const result = await runOrders(
