@@ -16,13 +16,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { readBundleSpec } from '../src/bundle/bundle.ts'
 import type { Container } from '../src/index.ts'
-import { openAttachBridge } from '../src/impl/attach-bridge/client.ts'
 import type { ExecPort, ExecSession } from '../src/impl/exec-port.ts'
 import { openLauncher } from '../src/impl/launcher/launcher.ts'
-import { readCgroupMounts } from '../src/impl/host/cgroups.ts'
-import { createExecs } from '../src/impl/oci/execs.ts'
-import { openNotebook } from '../src/impl/oci/notes.ts'
-import type { OciWorld } from '../src/impl/oci/world.ts'
+import { createRuntimeOci } from '../src/impl/oci/runtime-oci.ts'
+import { noExits } from '../test/impl/oci/no-exits.ts'
 import { silentLogger } from '../src/surroundings/logger.ts'
 import { openRealRuntime, type RealRuntime } from './real-runtime.ts'
 
@@ -226,22 +223,9 @@ const real = await openRealRuntime(values.runtime)
 const built = join(import.meta.dirname, '../dist/impl/launcher/main.js')
 const launcherPath = existsSync(built) ? built : undefined
 const launcher = await openLauncher({ logger: silentLogger, launcherPath })
-const attachBridge = openAttachBridge({ launcher, logger: silentLogger })
-const execs = createExecs({
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all that a container's place is found by
-  oci: {
-    config: real.config,
-    launcher,
-    logger: silentLogger,
-    environment: process.env,
-    notebook: openNotebook(silentLogger),
-    programs: new Map(),
-    adopted: new WeakMap(),
-    cgroupMounts: readCgroupMounts,
-  } as Partial<OciWorld> as OciWorld,
-  launcher,
-  attachBridge,
-})
+// Only commands are asked of it: it hears of no exit.
+const impl = createRuntimeOci({ config: real.config, launcher, exits: noExits(), logger: silentLogger })
+const { execs } = impl
 const container = await real.makeContainer(['/bin/sleep', '100000'])
 await real.runtime.createContainer(container)
 await real.runtime.startContainer(container)
@@ -253,8 +237,7 @@ if (parts.includes('bytes')) await sayBytes(execs, container)
 if (parts.includes('terminal')) await sayTerminal(execs, container)
 if (parts.includes('probes')) await sayProbes(execs, container)
 
-await execs.close()
-await attachBridge.close()
+await impl.close()
 await launcher.close()
 await real.runtime.deleteContainer(container)
 const left = real.leftovers()

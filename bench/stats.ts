@@ -6,10 +6,10 @@
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { EMPTY } from 'rxjs'
 import { createRuntimeOci, type RuntimeOci } from '../src/impl/oci/runtime-oci.ts'
 import { silentLogger } from '../src/surroundings/logger.ts'
 import type { Config, Container } from '../src/index.ts'
+import { noExits } from '../test/impl/oci/no-exits.ts'
 import { openRealRuntime } from './real-runtime.ts'
 
 const { values } = parseArgs({
@@ -33,13 +33,7 @@ function openSampler(config: Config): RuntimeOci {
   return createRuntimeOci({
     config,
     launcher: { run: countsStart, spawnMonitor: countsStart, attend: countsStart },
-    exits: {
-      exits$: EMPTY,
-      expect: () => undefined,
-      discard: () => Promise.resolve(),
-      scan: () => Promise.resolve(),
-      urgent: () => undefined,
-    },
+    exits: noExits(),
     logger: silentLogger,
   })
 }

@@ -19,6 +19,17 @@ async function runUntil(clock: SimulatedClock, holds: () => boolean): Promise<nu
   return clock.now() - beginMs
 }
 
+/** A stream that expects an exit in a directory in whose place a file is now. */
+async function openBehindFile() {
+  const clock = new SimulatedClock()
+  const { directory, events, log } = await openFixture({ watch: deafWatch, clock })
+  events.expect('a')
+  await events.scan()
+  await rm(directory, { recursive: true })
+  await writeFile(directory, '')
+  return { clock, directory, events, log }
+}
+
 describe('a watch that loses everything', () => {
   it('costs at most ten seconds when nobody waits', async () => {
     const clock = new SimulatedClock()
@@ -199,12 +210,7 @@ describe('a directory that is pulled away', () => {
   })
 
   it('and replaced by a file is an error of the scan, and put right within a second once the file is gone', async () => {
-    const clock = new SimulatedClock()
-    const { directory, events, log } = await openFixture({ watch: deafWatch, clock })
-    events.expect('a')
-    await events.scan()
-    await rm(directory, { recursive: true })
-    await writeFile(directory, '')
+    const { clock, directory, events, log } = await openBehindFile()
     await expect(events.scan()).rejects.toMatchObject({ code: 'ERR_IO', file: directory })
     await runUntil(clock, () => log.length > 0)
     expect(log).toMatchObject([{ level: 'error' }])
@@ -235,12 +241,7 @@ describe('a directory that cannot be had', () => {
   })
 
   it('costs an id that is expected then a look at its own file, and no scan', async () => {
-    const clock = new SimulatedClock()
-    const { directory, events, log } = await openFixture({ watch: deafWatch, clock })
-    events.expect('a')
-    await events.scan()
-    await rm(directory, { recursive: true })
-    await writeFile(directory, '')
+    const { events, log } = await openBehindFile()
     events.expect('b')
     await vi.waitFor(() => expect(log).toHaveLength(1))
     expect(log).toMatchObject([{ level: 'warn', fields: { containerId: 'b', why: 'ENOTDIR' } }])

@@ -1,8 +1,8 @@
 /** Verbs beside a container's life: what they say where they cannot be done, and when. */
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import type { Container, ErrorCode, Runtime, RuntimeImpl } from '../../src/index.ts'
-import type { SimulatedRuntime } from '../../src/testing.ts'
+import type { Container, ErrorCode, Runtime } from '../../src/index.ts'
+import { bare } from '../support/bare-implementation.ts'
 import { deaf, openStage, refusalOf, standing } from './stage.ts'
 
 type Verb = (runtime: Runtime, container: Container) => Promise<unknown>
@@ -24,25 +24,6 @@ const verbs: readonly (readonly [string, Verb])[] = [
   ...optional,
   ['signalContainer', (runtime, container) => runtime.signalContainer(container, 'USR1')],
 ]
-
-/** An implementation that has what it must have, and nothing else. */
-function bare(sim: SimulatedRuntime): RuntimeImpl {
-  return {
-    create: sim.create.bind(sim),
-    start: sim.start.bind(sim),
-    signal: sim.signal.bind(sim),
-    pause: sim.pause.bind(sim),
-    resume: sim.resume.bind(sim),
-    observe: sim.observe.bind(sim),
-    oomKilled: sim.oomKilled.bind(sim),
-    killRemaining: sim.killRemaining.bind(sim),
-    cleanUp: sim.cleanUp.bind(sim),
-    delete: sim.delete.bind(sim),
-    processState: sim.processState.bind(sim),
-    exits: sim.exits,
-    close: sim.close.bind(sim),
-  }
-}
 
 describe('an implementation that has only what it must have', () => {
   it.each(optional)('refuses %s by name', async (operation, verb) => {

@@ -8,7 +8,8 @@ import type { SimulatedContainer } from './simulated-container.ts'
 import type { ExecConnection, SimulatedExec } from './simulated-exec.ts'
 import type { SimulatedScript } from './simulated-script.ts'
 
-export type ExecVerb = 'execSync' | 'startExec'
+/** By their names in public. */
+export type ExecVerb = 'execSyncContainer' | 'startExec'
 
 /** Who has left before its end. */
 type Leaver = 'aborted' | 'timedOut' | 'ended' | 'closed'
@@ -97,10 +98,7 @@ export class ExecAdmission {
 
   gone(): OciError {
     const { containerId } = this
-    const details = {
-      containerId,
-      operation: this.#options.verb === 'execSync' ? 'execSyncContainer' : 'startExec',
-    }
+    const details = { containerId, operation: this.#options.verb }
     if (this.#why === 'ended')
       return new OciError('ERR_NOT_RUNNING', `container ${containerId} ended before the command ran`, details)
     if (this.#why === 'closed')
@@ -123,7 +121,7 @@ export class ExecAdmission {
     output: Pick<ExecSyncResult, 'stdout' | 'stderr'> = nothingSaid,
   ): OciError {
     const { containerId } = this
-    const operation = this.#options.verb === 'execSync' ? 'execSyncContainer' : 'startExec'
+    const { verb: operation } = this.#options
     // Its name only: arguments may be secrets.
     const message = `cannot run ${file.slice(0, shownMaxLength)} in container ${containerId}: ${why}`
     const details = { containerId, operation }

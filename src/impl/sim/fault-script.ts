@@ -126,10 +126,9 @@ export function injectedError(
 ): OciError {
   if (error !== undefined) return error
   const message = `injected failure of ${effect} of container ${containerId}`
-  const details = { containerId, operation: effect === 'execSync' ? 'execSyncContainer' : effect }
-  if (effect === 'execSync')
-    return new ExecSyncError(codeOf[effect], message, { ...details, ...nothingSaid() })
-  return new OciError(codeOf[effect], message, details)
+  if (effect !== 'execSync') return new OciError(codeOf[effect], message, { containerId, operation: effect })
+  const details = { containerId, operation: 'execSyncContainer', ...nothingSaid() }
+  return new ExecSyncError(codeOf[effect], message, details)
 }
 
 const codeOf: Readonly<Record<SimulatedEffect, ErrorCode>> = {

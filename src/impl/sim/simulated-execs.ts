@@ -34,7 +34,9 @@ export class SimulatedExecs implements ExecPort {
   }
 
   execSync(container: Container, request: ExecSyncRequest, options: ExecOptions): Promise<ExecSyncResult> {
-    return execSync(this.#supervision, container, request, () => this.#admit('execSync', container, options))
+    return execSync(this.#supervision, container, request, () =>
+      this.#admit('execSyncContainer', container, options),
+    )
   }
 
   startExec(container: Container, request: ExecRequest, options: ExecOptions): Promise<ExecSession> {

@@ -36,7 +36,7 @@ export async function deleteContainer(
     await killLostShims(world, place, notes, signal)
     await deleteBelow(world, place, notes, signal)
   } else {
-    // The container is gone from it, so its files may go at the same time.
+    // The container is gone from it, so its files may go at the same time; what a shim that ends leaves goes afterwards.
     await allEnded([
       shutDown(world, place, shim, { sharesShim: notes?.sharesShim === true, signal }),
       removeContainersFiles(place.paths),

@@ -5,6 +5,7 @@
 import { map, NEVER } from 'rxjs'
 import { isOciError, type ExitSource, type Runtime, type RuntimeImpl } from '../../../src/index.ts'
 import type { SimulatedRuntime } from '../../../src/testing.ts'
+import { bare } from '../../support/bare-implementation.ts'
 
 export interface Mutant {
   /** What is wrong, as a sentence about it. */
@@ -156,22 +157,7 @@ export const mutants: readonly Mutant[] = [
 
 /** The simulated runtime with some of its effects replaced. */
 function altered(sim: SimulatedRuntime, effects: Partial<RuntimeImpl>): RuntimeImpl {
-  return {
-    create: sim.create.bind(sim),
-    start: sim.start.bind(sim),
-    signal: sim.signal.bind(sim),
-    pause: sim.pause.bind(sim),
-    resume: sim.resume.bind(sim),
-    observe: sim.observe.bind(sim),
-    oomKilled: sim.oomKilled.bind(sim),
-    killRemaining: sim.killRemaining.bind(sim),
-    cleanUp: sim.cleanUp.bind(sim),
-    delete: sim.delete.bind(sim),
-    processState: sim.processState.bind(sim),
-    exits: sim.exits,
-    close: sim.close.bind(sim),
-    ...effects,
-  }
+  return { ...bare(sim), ...effects }
 }
 
 function exitsLike(exits: ExitSource, { exits$ }: Pick<ExitSource, 'exits$'>): ExitSource {
