@@ -9,6 +9,10 @@
  *
  * So it is told to read nothing: for a buffer of no bytes the kernel answers 0 and takes no message, and the library then
  * says `end` and stops. That makes a notice for one time.
+ *
+ * It also calls us without a callback scope: since Node 26.4 (nodejs/node#62969) neither promises nor `process.nextTick`
+ * go on after such a call, until something else happens in the process. So all that is done in its calls is to ask for a
+ * turn of our own.
  */
 import { closeSync, constants, openSync, readdirSync, readlinkSync, readSync } from 'node:fs'
 import addon from 'node-unix-socket/js/addon.js'
@@ -25,7 +29,7 @@ export interface Seqpacket {
   /** The next message, never empty; undefined when there is none yet; `end` when there will be none. */
   read(): Buffer | undefined | 'end'
   whenReadable(): void
-  /** One message. Calls back when the kernel has it; not at all when the connection breaks. */
+  /** One message. Calls back when the kernel has it; not at all when the connection breaks or is closed first. */
   write(message: Buffer, written: () => void): void
   /** No more messages from us. */
   end(): void
@@ -45,11 +49,11 @@ const scratch = Buffer.allocUnsafeSlow(messageMaxBytes)
 export function connectSeqpacket(directory: string, name: string, handlers: SeqpacketHandlers): Seqpacket {
   let closed = false
   let shutDown = false
-  // Events come from within the library's own work, where it must not be disturbed.
-  const notify = () => setImmediate(() => closed || handlers.onReadable())
+  // Calls come from within the library's own work, where it must not be disturbed.
+  const inOwnTurn = (work: () => void) => setImmediate(() => closed || work())
   const emit = (event: string) => {
     // An error is mostly ECONNRESET or EPIPE under another name. Reading finds out, and finds what still waits.
-    if (event === 'end' || event === '_error') notify()
+    if (event === 'end' || event === '_error') inOwnTurn(() => handlers.onReadable())
   }
   const { wrap, fd } = makeSocket(emit)
   const close = () => {
@@ -71,7 +75,7 @@ export function connectSeqpacket(directory: string, name: string, handlers: Seqp
       if (!closed) wrap.startRecv()
     },
     write: (message, written) => {
-      if (!closed && !shutDown) wrap.write(message, 0, message.length, written)
+      if (!closed && !shutDown) wrap.write(message, 0, message.length, () => inOwnTurn(written))
     },
     end: () => {
       if (!closed && !shutDown) wrap.shutdownWhenFlushed()

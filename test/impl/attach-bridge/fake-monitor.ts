@@ -31,7 +31,7 @@ export function listenAsMonitor(directory = join(makeTempRoot(), 'bundle')): Fak
     onTestFinished(() => client.close())
     const taker = wanted.shift()
     if (taker === undefined) clients.push(client)
-    else taker(client)
+    else setImmediate(taker, client)
   })
   withinDirectory(directory, () => server.listen('attach', 10))
   onTestFinished(() => server.close())
@@ -56,21 +56,26 @@ function withinDirectory(directory: string, work: () => void): void {
   }
 }
 
+/** For what the library calls: on Node 26 promises that are settled there stay as they are until something else happens. */
+function inOwnTurn(work: () => void): () => void {
+  return () => void setImmediate(work)
+}
+
 function fakeClient(socket: SeqpacketSocket): FakeClient {
   const received: Buffer[] = []
   const inputEnded = Promise.withResolvers<void>()
   const gone = Promise.withResolvers<void>()
   socket.on('data', (message: Buffer) => received.push(message))
-  socket.on('end', () => inputEnded.resolve())
-  socket.on('error', () => gone.resolve())
-  socket.on('close', () => gone.resolve())
+  socket.on('end', inOwnTurn(inputEnded.resolve))
+  socket.on('error', inOwnTurn(gone.resolve))
+  socket.on('close', inOwnTurn(gone.resolve))
   return {
     received,
     inputEnded: inputEnded.promise,
     gone: gone.promise,
     send: (stream, bytes) => {
       const message = Buffer.concat([Buffer.from([stream]), Buffer.from(bytes)])
-      return new Promise((resolve) => socket.write(message, 0, message.length, resolve))
+      return new Promise((resolve) => socket.write(message, 0, message.length, inOwnTurn(resolve)))
     },
     close: () => {
       setImmediate(() => socket.destroy())
