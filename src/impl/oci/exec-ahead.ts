@@ -1,13 +1,13 @@
 /**
  * Has a runtime run ahead of the command that it starts.
  *
- * Of an exec, crun (1.8.1, and the newest source that was read) sets the terminal's size from outside, when the command's process has
- * handed it the terminal, and that process does not wait: what was meant to hold it back is written to the reading end of a
- * pipe(2), which fails unnoticed. On a busy host the command is often first, and sees a terminal of 0 x 0. As a real-time
- * process, by chrt(1), crun is run as soon as it is woken and not interrupted; what it forks, the command above all, is an
- * ordinary process again (SCHED_RESET_ON_FORK). On one CPU that is an order and no race. With several, a virtual machine
- * whose host takes crun's CPU away in that moment still loses it (seen once in 400 times); the size then follows
- * with SIGWINCH. runc was right 400 times in 400; a container's own terminal crun sizes from the child's side.
+ * Of an exec, crun (1.8.1, and the newest source that was read) sets the terminal's size from outside, when the command's
+ * process has handed it the terminal, and that process does not wait: what was meant to hold it back is written to the
+ * reading end of a pipe(2), which fails unnoticed. On a busy host the command is often first, and sees a terminal of 0 x 0.
+ * As a real-time process, by chrt(1), crun is run as soon as it is woken and not interrupted; what it forks, the command
+ * above all, is an ordinary process again (SCHED_RESET_ON_FORK). On one CPU that is an order and no race. With several, a
+ * virtual machine whose host takes crun's CPU away in that moment still loses it (seen once in 400 times); the size then
+ * follows with SIGWINCH. runc was right 400 times in 400; a container's own terminal crun sizes from the child's side.
  *
  * Deliberately not here: keeping crun and the command on one CPU. Nothing would undo that for what the command forks before
  * we know its pid. Nothing else that a process spec can say makes crun's child wait.
