@@ -61,7 +61,7 @@ describe('a full disk', () => {
     const shim = await stage.start(`printf begun; seq 1 20000; ${waiting}; echo after`)
     const printedBytes = 'begun'.length + 108_894
     const settledBytes = async (): Promise<number> =>
-      stage.streams.lostBytes + (await stage.lines()).join('\n').length + 1
+      stage.streams.lostBytes + (await stage.linesSoFar()).join('\n').length + 1
     while ((await settledBytes()) < printedBytes) await new Promise((resolve) => setTimeout(resolve, 2))
     rmSync(ballast)
     writeFileSync(go, '')

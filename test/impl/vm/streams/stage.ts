@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { joinLogLines, readContainerLog } from '../../../../src/container-log/index.ts'
+import { joinLogLines, type LogEntry, readContainerLog } from '../../../../src/container-log/index.ts'
 import type { AttachOptions, AttachSession } from '../../../../src/impl/attach-port.ts'
 import type { TerminalSize } from '../../../../src/impl/terminal-size.ts'
 import {
@@ -136,11 +136,20 @@ export class Stage {
     const entries = async function* () {
       for (const path of paths) yield* readContainerLog(path, { onDefect: refuseDefect })
     }
-    const lines: string[] = []
-    for await (const { content } of joinLogLines(entries(), { lineMaxBytes: Infinity }))
-      lines.push(content.toString('latin1'))
-    return lines
+    return collectLines(entries())
   }
+
+  /** The whole lines of a log that is being written; the last entry may be there in part. */
+  linesSoFar(): Promise<string[]> {
+    return collectLines(readContainerLog(this.spec.logPath, { onDefect: () => undefined }))
+  }
+}
+
+async function collectLines(entries: AsyncIterable<LogEntry>): Promise<string[]> {
+  const lines: string[] = []
+  for await (const { content } of joinLogLines(entries, { lineMaxBytes: Infinity }))
+    lines.push(content.toString('latin1'))
+  return lines
 }
 
 function refuseDefect(defect: object): void {
