@@ -13,20 +13,23 @@ const realTests = [
   'test/**/*.real.test.ts',
 ]
 
-/**
- * Set by npm run test:hosts inside the host that it boots. There the tests are of what is published (dist), since an
- * emulated processor takes too long to take the types off the sources, and test/hosts is run as well.
- */
+/** Set by npm run test:hosts inside the host that it boots. There test/hosts is run as well. */
 const isEmulatedHost = process.env['OCI_SUPERVISOR_HOST'] === 'systemd'
 const needsSystemd = isEmulatedHost ? [] : ['test/hosts/**']
+
+/**
+ * Set by what builds first, npm test and npm run test:hosts: tests of `real` are then of what is published (dist). Each of
+ * them starts helper programs, which for a program of sources have to take the types off first: half a second every time.
+ */
+const areOfPublished = process.env['OCI_SUPERVISOR_TESTED'] === 'dist'
 const published = `${import.meta.dirname}/dist/$1.js`
 
 export default defineConfig({
   resolve: {
-    alias: isEmulatedHost ? [{ find: /^(?:\.\.\/)+src\/(.*)\.ts$/, replacement: published }] : [],
+    alias: areOfPublished ? [{ find: /^(?:\.\.\/)+src\/(.*)\.ts$/, replacement: published }] : [],
   },
   test: {
-    server: { deps: { external: isEmulatedHost ? [/\/dist\//] : [] } },
+    server: { deps: { external: areOfPublished ? [/\/dist\//] : [] } },
     // Many tests wait more than they work, so two at a time are right for two cores too.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: ['default', edgeCoverageReporter, closingLineReporter],

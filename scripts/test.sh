@@ -8,6 +8,7 @@ if ! is_linux || ! is_root; then
 fi
 scripts/setup.sh runtimes browser npm
 npm run --silent build
+export OCI_SUPERVISOR_TESTED=dist
 # All tests together take every edge of the container machine; some of them need not.
 [ $# -gt 0 ] || export OCI_SUPERVISOR_EDGES=required
 exec scripts/in-runtime-namespace.sh vitest run "$@"

@@ -8,7 +8,7 @@ mount -t ext4 /dev/vdb /project && mount -t ext4 /dev/vdc /results || exit
 trap 'sync; umount /results' EXIT
 cd /project || exit
 export HOME=/root PATH=/project/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export NO_COLOR=1 CI=true OCI_SUPERVISOR_HOST=systemd NODE_COMPILE_CACHE=/project/.cache/compile
+export NO_COLOR=1 CI=true OCI_SUPERVISOR_HOST=systemd OCI_SUPERVISOR_TESTED=dist NODE_COMPILE_CACHE=/project/.cache/compile
 mapfile -t arguments </results/arguments
 uname -r
 stat -f -c 'cgroups: %T' /sys/fs/cgroup

@@ -2,6 +2,7 @@
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { patience } from '../../support/patience.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 import { containing, expectFailedCreate, matching, openBadHost, type Program } from './bad-host.ts'
 
@@ -9,6 +10,9 @@ import { containing, expectFailedCreate, matching, openBadHost, type Program } f
 const says = (text: string): Program => ({
   script: `head -c 1 <&4 >/dev/null\nprintf '%s\\n' '${text}' >&3\nexit 0`,
 })
+
+/** For monitors that hang: a good one takes a tenth of it. */
+const hangsMs = patience(1500)
 
 const monitorFailed = { code: 'ERR_MONITOR_FAILED' }
 const oneMebibyte = 'head -c 1048576 /dev/zero | tr "\\0" x'
@@ -147,9 +151,9 @@ describe('a monitor', () => {
   ])('that hangs %s', async (_, script) => {
     const host = await openBadHost({
       badMonitor: { script },
-      options: { limits: { createTimeoutMs: 2500 } },
+      options: { limits: { createTimeoutMs: hangsMs } },
     })
-    await expectFailedCreate(host, { code: 'ERR_TIMEOUT', message: containing('2500 ms') })
+    await expectFailedCreate(host, { code: 'ERR_TIMEOUT', message: containing(`${hangsMs} ms`) })
   })
 })
 
