@@ -1,7 +1,9 @@
 /** Removing the files that conmon, the runtime and RuntimeOCI made for one container, and no others. */
 import { readlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { errnoOf } from '../../errors/index.ts'
 import { ioError, removeTemporaryFiles } from '../../files.ts'
+import { removeTemporariesOf } from '../host/monitor-temporaries.ts'
 import { removeFile } from '../host/remove-file.ts'
 import { type ContainerPaths, madeFiles } from './paths.ts'
 
@@ -11,8 +13,16 @@ export async function removeMadeFiles(paths: ContainerPaths): Promise<void> {
     if (file === paths.attachLink && !(await pointsTo(file, paths.bundle))) continue
     await removeFile(file)
   }
-  // Of a supervisor that was killed while it wrote them.
+  // Of a supervisor, a monitor or a runtime that was killed while it wrote them.
   await removeTemporaryFiles(paths.notesFile)
+  await removeTemporariesOf(paths.monitorPidFile)
+  await removeTemporariesOf(paths.persistedExitFile)
+  await removeFile(runtimeTemporary(paths.initPidFile))
+}
+
+/** runc writes its pid file to `.pidfile` first, and renames it. */
+function runtimeTemporary(file: string): string {
+  return join(dirname(file), `.${basename(file)}`)
 }
 
 /** A link to another bundle belongs to another container of that id, with another runtime or supervisor. */

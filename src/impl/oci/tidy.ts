@@ -7,7 +7,7 @@
 import { readdir } from 'node:fs/promises'
 import { readIfThere } from '../host/cgroups.ts'
 import { abandonedHomes, removeHome } from '../host/exec-home.ts'
-import { removeExitTemporaries } from '../host/exit-temporaries.ts'
+import { removeExitTemporaries } from '../host/monitor-temporaries.ts'
 import { abandonedIn } from '../host/owner-mark.ts'
 import { removeFile } from '../host/remove-file.ts'
 import { readIdentity } from '../process-identity.ts'

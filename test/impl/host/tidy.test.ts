@@ -2,7 +2,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { abandonedIn, markedName } from '../../../src/impl/host/owner-mark.ts'
-import { removeExitTemporaries } from '../../../src/impl/host/exit-temporaries.ts'
+import { removeExitTemporaries } from '../../../src/impl/host/monitor-temporaries.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 
 it('temporary exit files of our silent containers go, and nothing else', async () => {

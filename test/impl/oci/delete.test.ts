@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { defineConfig } from '../../../src/config/define-config.ts'
 import { Container } from '../../../src/container.ts'
@@ -61,6 +61,21 @@ describe('deleting a container that the runtime takes for running', () => {
     const { impl, container, asked } = world(init)
     await expect(impl.delete(container, effect)).rejects.toMatchObject({ code: 'ERR_WRONG_STATUS' })
     expect(asked).toHaveLength(1)
+  })
+})
+
+describe('deleting a container whose monitor or runtime was killed while it wrote a file', () => {
+  it('removes what they had written in part, and nothing that only looks like it', async () => {
+    const { impl, container } = world(gone)
+    const { bundlePath: bundle, dir } = container
+    mkdirSync(bundle)
+    const kept = ['conmon-pidfile.old', 'other.UW4CZ3', 'pidfile.txt']
+    const removed = ['conmon-pidfile.UW4CZ3', '.pidfile']
+    for (const name of [...kept, ...removed]) writeFileSync(`${bundle}/${name}`, '')
+    writeFileSync(`${dir}/exit.9bXz0Q`, '')
+    await impl.delete(container, effect)
+    expect(readdirSync(bundle).toSorted()).toEqual(kept)
+    expect(readdirSync(dir)).toEqual([])
   })
 })
 
