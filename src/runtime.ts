@@ -28,6 +28,7 @@ import { defaultContainerLimits, timerDelayMaxMs } from './machines/delays.ts'
 import type { StopCommand, Verb } from './machines/events.ts'
 import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
 import type { OciLinuxResources } from './bundle/oci-spec.ts'
+import { attachSessionOf } from './runtime/attach-session.ts'
 import {
   execProcessOf,
   execRequestOf,
@@ -280,7 +281,8 @@ export class Runtime implements AsyncDisposable {
   ): Promise<AttachSession> {
     const actor = this.#actor(container, 'attachContainer', options)
     const { signal = new AbortController().signal } = options
-    return this.#keepAlive.during(actor.side.attach(request, signal))
+    const session = await this.#keepAlive.during(actor.side.attach(request, signal))
+    return attachSessionOf(session, this.#keepAlive)
   }
 
   /**

@@ -48,7 +48,7 @@ export interface AttachEnd {
 }
 
 export interface AttachSession {
-  /** Never rejects. */
+  /** Settles when the session is over. Never rejects. Who has asked for it keeps this process alive until then. */
   readonly ended: Promise<AttachEnd>
   /**
    * Ends the session. The container goes on, but without `leave-stdin-open` (a container with `stdinOnce`) its stdin

@@ -97,7 +97,7 @@ export function execProcessOf(
     await Promise.all(outputs.map((one) => one.written(clock, drainMs)))
     return exit
   })
-  let awaited: Promise<ExecExit> | undefined
+  const awaited = keepAlive.onceAsked(over)
   return {
     id,
     containerId,
@@ -108,8 +108,7 @@ export function execProcessOf(
     stderr: options.stderr === 'pipe' ? session.stderr : undefined,
     // Only who asks for it waits for it: a command that nobody waits for keeps no process alive.
     get exited() {
-      awaited ??= keepAlive.during(over)
-      return awaited
+      return awaited()
     },
     kill: async (signal = SIGTERM) => session.kill(parseSignal(signal)),
     resize: (size) => session.resize(size),

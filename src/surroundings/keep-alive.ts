@@ -22,4 +22,15 @@ export class KeepAlive {
       }
     }
   }
+
+  /**
+   * `answer` for those who ask for it: from the first time on it keeps the process alive. The same promise each time. One
+   * that rejects although it should not, and that nobody has asked for, is nobody's failure: unhandled it would end the
+   * embedder's process.
+   */
+  onceAsked<T>(answer: Promise<T>): () => Promise<T> {
+    answer.catch(() => undefined)
+    let asked: Promise<T> | undefined
+    return () => (asked ??= this.during(answer))
+  }
 }

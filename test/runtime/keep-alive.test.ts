@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { KeepAlive } from '../../src/surroundings/keep-alive.ts'
 
 const program = fileURLToPath(new URL('fixtures/last-line.ts', import.meta.url))
@@ -30,6 +30,7 @@ describe('a program that leaves its runtime open', () => {
     ['abort', 'running'],
     ['nothing', 'running'],
     ['commandOfNobody', 'running'],
+    ['clientOfNobody', 'running'],
   ])('lives for the answer to its last line, and no longer: %s', async (waitsFor, status) => {
     expect(await run(waitsFor)).toEqual({ code: 0, said: ['the last line', status] })
   })
@@ -37,9 +38,42 @@ describe('a program that leaves its runtime open', () => {
   it('lives for the end of a command that it awaits', async () => {
     expect(await run('command')).toEqual({ code: 0, said: ['ended: code', 'the last line', 'running'] })
   })
+
+  it('lives for the end of an attached client that it awaits', async () => {
+    const { code, said } = await run('client')
+    expect({ code, said: said.slice(0, 2) }).toEqual({ code: 0, said: ['ended: exited', 'the last line'] })
+  })
 })
 
 describe('what is awaited', () => {
+  it('keeps the process alive from when it is asked for, and is the same for all who ask', async () => {
+    const before = timers()
+    const { promise, resolve } = Promise.withResolvers<string>()
+    const asked = new KeepAlive().onceAsked(promise)
+    expect(timers()).toBe(before)
+    const first = asked()
+    expect(asked()).toBe(first)
+    expect(timers()).toBe(before + 1)
+    resolve('over')
+    expect(await first).toBe('over')
+    expect(timers()).toBe(before)
+  })
+
+  it('is no unhandled rejection when nobody asks, and rejects for who does', async () => {
+    const unhandled: unknown[] = []
+    const note = (reason: unknown) => unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    onTestFinished(() => void process.off('unhandledRejection', note))
+    const failure = new Error('a promise that was never to reject')
+    const [nobody, somebody] = [Promise.reject(failure), Promise.reject(failure)]
+    new KeepAlive().onceAsked(nobody)
+    const asked = new KeepAlive().onceAsked(somebody)
+    // Node tells of them when the microtasks are done.
+    await new Promise(setImmediate)
+    expect(unhandled).toEqual([])
+    await expect(asked()).rejects.toBe(failure)
+  })
+
   it('keeps the process alive while there is any of it, whatever becomes of it', async () => {
     const before = timers()
     const keepAlive = new KeepAlive()

@@ -68,6 +68,8 @@ interface Helper {
   readonly pid: number
   readonly line: Socket
   readonly sessions: Map<number, Session>
+  /** Sessions for which the embedder's process goes on. */
+  holds: number
 }
 
 class HelperBridge implements AttachBridge {
@@ -132,7 +134,7 @@ class HelperBridge implements AttachBridge {
   }
 
   #follow(pid: number, line: Socket): Helper {
-    const helper: Helper = { pid, line, sessions: new Map() }
+    const helper: Helper = { pid, line, sessions: new Map(), holds: 0 }
     this.#current = helper
     const reader = new FrameReader()
     line.on('data', (chunk: Buffer) => {
@@ -162,9 +164,9 @@ class HelperBridge implements AttachBridge {
     const whole = target.delivery === 'whole'
     const session = new Session(send, whole)
     helper.sessions.set(number, session)
-    // People are attached: that is a reason for the embedder's process to go on.
-    line.ref()
-    void this.#forget(helper, number, session)
+    // Who reads the whole of it waits for it, as with a pipe; an attached client is waited for by who asks for its end.
+    if (whole) this.#hold(helper, 1)
+    void this.#forget(helper, number, session, whole)
     const abort = () => session.close()
     signal?.addEventListener('abort', abort, { once: true })
     const defaultMaxBytes = whole ? wholeBufferMaxBytes : bufferDefaultMaxBytes
@@ -182,11 +184,17 @@ class HelperBridge implements AttachBridge {
     return session
   }
 
-  async #forget({ sessions, line }: Helper, number: number, session: Session): Promise<void> {
+  async #forget(helper: Helper, number: number, session: Session, whole: boolean): Promise<void> {
     await session.ended
-    sessions.delete(number)
-    if (sessions.size === 0) line.unref()
+    helper.sessions.delete(number)
+    if (whole) this.#hold(helper, -1)
     this.#restIfIdle()
+  }
+
+  #hold(helper: Helper, change: 1 | -1): void {
+    helper.holds += change
+    if (helper.holds > 0) helper.line.ref()
+    else helper.line.unref()
   }
 
   /** A number is free again only when nothing of its old session can be under way any more. */
