@@ -4,9 +4,10 @@
  */
 import type { Socket } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
-import { OciError } from '../../errors/index.ts'
+import { OciError, type FailedCommand } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
-import type { Launcher } from '../launcher/launcher.ts'
+import { failedMonitor } from '../host/failed-command.ts'
+import type { Launcher, MonitorFailure } from '../launcher/launcher.ts'
 import { ownProgram } from '../own-program.ts'
 import { encodeFrame, FrameReader } from './frames.ts'
 import { encodeJson, request } from './protocol.ts'
@@ -123,12 +124,13 @@ class HelperBridge implements AttachBridge {
     const { launcher, nodePath = process.execPath, bridgePath } = this.#options
     const program = bridgePath === undefined ? defaultBridge() : resolvePath(bridgePath)
     const node = nodePath.includes('/') ? resolvePath(nodePath) : nodePath
+    const argv = [node, program] as const
     const outcome = await launcher.spawnMonitor(
-      { argv: [node, program], env: { PATH: process.env['PATH'] ?? '' }, timeoutMs: startTimeoutMs },
+      { argv, env: { PATH: process.env['PATH'] ?? '' }, timeoutMs: startTimeoutMs },
       () => Promise.resolve(),
       this.#closing.signal,
     )
-    if (outcome.kind !== 'created') throw notStarted(outcome)
+    if (outcome.kind !== 'created') throw notStarted(argv, outcome)
     if (outcome.sync === undefined) throw lost('its line was lost')
     return this.#follow(outcome.containerPid, outcome.sync)
   }
@@ -262,20 +264,19 @@ function aborted(signal: AbortSignal): OciError {
   return new OciError('ERR_ABORTED', 'attaching was aborted', { cause: signal.reason })
 }
 
-function lost(why: string): OciError {
-  return new OciError('ERR_LAUNCHER_LOST', `the helper process for attaching cannot be used: ${why}`)
+function lost(why: string, command?: FailedCommand): OciError {
+  const message = `the helper process for attaching cannot be used: ${why}`
+  return new OciError('ERR_LAUNCHER_LOST', message, { command })
 }
 
-function notStarted(failure: {
-  readonly kind: string
-  readonly message?: string
-  readonly stderrTail?: string
-}): OciError {
+function notStarted(argv: readonly string[], failure: MonitorFailure): OciError {
+  const command = failedMonitor(argv, failure)
   // `refused` is how the helper itself says that it cannot work here: no build of the library it needs.
-  if (failure.kind === 'refused') {
-    return new OciError('ERR_UNSUPPORTED', `attaching does not work on this host: ${failure.message ?? ''}`)
-  }
-  return lost(`it did not start (${failure.kind}): ${failure.stderrTail?.trim() ?? ''}`)
+  if (failure.kind === 'refused')
+    return new OciError('ERR_UNSUPPORTED', `attaching does not work on this host: ${failure.message}`, {
+      command,
+    })
+  return lost(`it did not start (${failure.kind}): ${command.stderrTail.trim()}`, command)
 }
 
 function defaultBridge(): string {

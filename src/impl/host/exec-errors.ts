@@ -1,7 +1,14 @@
 /** A command that the runtime could not run, as an error. What the runtime's words mean is in errors/runtime-wording.ts. */
-import { OciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
+import { OciError, type ErrorCode } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { ExecSyncError } from '../exec-port.ts'
+import { failedCommand } from './failed-command.ts'
+
+/** How a process ended, as far as that is known. */
+export interface ProcessExit {
+  readonly exitCode?: number | undefined
+  readonly signal?: string | undefined
+}
 
 export interface FailedExec {
   readonly containerId: string
@@ -9,6 +16,8 @@ export interface FailedExec {
   readonly argv: readonly string[]
   /** The conmon command line. */
   readonly monitorArgv: readonly string[]
+  /** conmon's own end. */
+  readonly monitorExit?: ProcessExit | undefined
 }
 
 export interface ExecOutput {
@@ -38,14 +47,9 @@ interface Fault {
 }
 
 function fault({ code, field }: Fault, message: string, failed: FailedExec, output: ExecOutput): OciError {
-  const { containerId, operation, monitorArgv } = failed
-  const command: FailedCommand = {
-    argv: monitorArgv,
-    exitCode: undefined,
-    signal: undefined,
-    timedOut: false,
-    stderrTail: output.stderr.subarray(-8192).toString('utf8'),
-  }
+  const { containerId, operation, monitorArgv, monitorExit } = failed
+  const stderrTail = output.stderr.subarray(-8192).toString('utf8')
+  const command = failedCommand(monitorArgv, { ...monitorExit, stderrTail })
   const details = { containerId, operation, field, command }
   return operation === 'execSyncContainer'
     ? new ExecSyncError(code, message, { ...details, ...output })

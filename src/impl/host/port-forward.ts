@@ -8,13 +8,14 @@ import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import type { Container } from '../../container.ts'
-import { OciError, errnoOf, toOciError, type ErrorCode } from '../../errors/index.ts'
+import { OciError, errnoOf, toOciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import { whenAborted, within } from '../launcher/deadlines.ts'
 import type { CommandResult, Launcher } from '../launcher/launcher.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { assertPort, portRefusedCode, type PortForwardRequest } from '../streams-port.ts'
+import { failedCommand } from './failed-command.ts'
 import { defaultPath } from './runtime-environment.ts'
 import { joinStreams, type JoinEnd } from '../join-streams.ts'
 import { findProgram } from './programs.ts'
@@ -53,10 +54,16 @@ interface Scope {
   readonly stop: AbortController
 }
 
+/** A run of socat that never called us. */
+interface FailedConnection extends SocatFailure {
+  readonly command: FailedCommand
+}
+
 /** How a run of socat ended; an error is the launcher's. */
 type SocatEnd = { readonly result: CommandResult } | { readonly error: OciError }
 
 interface Connection {
+  readonly argv: readonly string[]
   readonly socket: Socket
   readonly ended: Promise<SocatEnd>
 }
@@ -130,7 +137,7 @@ async function connect(scope: Scope): Promise<Connection> {
 async function connectTo(
   scope: Scope,
   argvFor: (socketName: string) => readonly [string, ...string[]],
-): Promise<Connection | SocatFailure> {
+): Promise<Connection | FailedConnection> {
   const { world, container, request, stop } = scope
   const meeting = await openStreamSocket(`${world.config.runDir}/forward`)
   const attempt = new AbortController()
@@ -141,13 +148,17 @@ async function connectTo(
     const met = await firstOf(meeting.connection, ended)
     if (met === 'late') {
       attempt.abort()
-      await ended
+      const end = await ended
+      const command = failedCommand(
+        argv,
+        'result' in end ? { ...end.result, timedOut: true } : { timedOut: true },
+      )
       const message = `port ${request.port} of container ${container.id} was not connected within ${connectTimeoutMs} ms`
-      throw new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation })
+      throw new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation, command })
     }
-    if (!('result' in met) && !('error' in met)) return { socket: met, ended }
+    if (!('result' in met) && !('error' in met)) return { argv, socket: met, ended }
     if ('error' in met) throw met.error
-    return readSocatFailure(met.result)
+    return { ...readSocatFailure(met.result), command: failedCommand(argv, met.result) }
   } finally {
     await meeting.close()
   }
@@ -185,11 +196,12 @@ async function firstOf(
   return (await within(connection, endGraceMs)) ?? first
 }
 
-async function converse(scope: Scope, { socket, ended }: Connection, signal: AbortSignal): Promise<void> {
+async function converse(scope: Scope, connection: Connection, signal: AbortSignal): Promise<void> {
   const { request, stop } = scope
   const { stream } = request
+  const { socket, ended } = connection
   const end = await Promise.race([joinStreams(stream, socket, ended), whenAborted(stop.signal)])
-  const failure = end === 'abort' ? undefined : await afterwards(scope, { socket, ended }, end)
+  const failure = end === 'abort' ? undefined : await afterwards(scope, connection, end)
   stop.abort()
   socket.destroy()
   await ended
@@ -201,7 +213,7 @@ async function converse(scope: Scope, { socket, ended }: Connection, signal: Abo
 /** Socat has nothing left to do, or soon, and says how it went. */
 async function afterwards(
   scope: Scope,
-  { socket, ended }: Connection,
+  { argv, socket, ended }: Connection,
   end: JoinEnd,
 ): Promise<OciError | undefined> {
   if (end === 'client') {
@@ -212,16 +224,22 @@ async function afterwards(
     return undefined
   }
   const outcome = await within(ended, endGraceMs)
-  return outcome === undefined ? undefined : failureOf(scope, outcome, end)
+  return outcome === undefined ? undefined : failureOf(scope, argv, outcome, end)
 }
 
-function failureOf({ container, request }: Scope, outcome: SocatEnd, end: JoinEnd): OciError | undefined {
+function failureOf(
+  { container, request }: Scope,
+  argv: readonly string[],
+  outcome: SocatEnd,
+  end: JoinEnd,
+): OciError | undefined {
   // The launcher's death took socat's exit code with it, but both sides have said all they had to say.
   if ('error' in outcome) return end === 'both' ? undefined : outcome.error
   const reason = readSocatBreak(outcome.result)
   if (reason === undefined) return undefined
   const what = `the connection to port ${request.port} of container ${container.id} broke`
-  const details = { containerId: container.id, operation }
+  const command = failedCommand(argv, outcome.result)
+  const details = { containerId: container.id, operation, command }
   return new OciError('ERR_IO', `${what}: ${reason}`, details)
 }
 
@@ -260,14 +278,15 @@ async function programPath(world: ForwardWorld, name: string, packageName: strin
   throw new OciError('ERR_UNSUPPORTED', message, { operation })
 }
 
-function connectError({ container, request }: Scope, { kind, message }: SocatFailure): OciError {
+function connectError({ container, request }: Scope, failure: FailedConnection): OciError {
+  const { kind, message, command } = failure
   const codes: Record<SocatFailure['kind'], ErrorCode> = {
     unreachable: portRefusedCode,
     forbidden: 'ERR_UNSUPPORTED',
     other: 'ERR_RUNTIME_FAILED',
   }
   const what = `port ${request.port} of container ${container.id} cannot be reached on its loopback interface`
-  return new OciError(codes[kind], `${what}: ${message}`, { containerId: container.id, operation })
+  return new OciError(codes[kind], `${what}: ${message}`, { containerId: container.id, operation, command })
 }
 
 function notRunning(container: Container, cause?: unknown): OciError {

@@ -4,9 +4,10 @@
  * Deliberately not here: `create`, which conmon runs, and what the runtime's words mean (errors/runtime-wording.ts).
  */
 import { basename } from 'node:path'
-import { OciError, type ErrorCode, type FailedCommand, type OciErrorDetails } from '../../errors/index.ts'
+import { OciError, type ErrorCode, type OciErrorDetails } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import type { CommandResult, Launcher, NotStarted } from '../launcher/launcher.ts'
+import { failedCommand } from './failed-command.ts'
 import { runtimePath } from './programs.ts'
 import type { HostWorld, RuntimePlace } from './world.ts'
 
@@ -96,11 +97,6 @@ function runtimeFailure(
     return new OciError('ERR_TIMEOUT', `${what} did not end within ${timeoutMs} ms`, details)
   const { code, message } = readRuntimeWords(result.stderrTail)
   return new OciError(code ?? 'ERR_RUNTIME_FAILED', `${what}: ${message || endOf(result)}`, details)
-}
-
-function failedCommand(argv: readonly string[], result: CommandResult): FailedCommand {
-  const { exitCode, signal, timedOut, stderrTail } = result
-  return { argv, exitCode, signal, timedOut, stderrTail }
 }
 
 function endOf({ exitCode, signal }: Pick<CommandResult, 'exitCode' | 'signal'>): string {

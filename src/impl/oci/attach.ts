@@ -83,7 +83,8 @@ async function join(
       const message = `container ${container.id} is not running: there is nothing to attach to`
       throw new OciError('ERR_NOT_RUNNING', message, { ...details, file: attachSocket, cause })
     }
-    if (error.code !== 'ERR_NOT_RUNNING') throw new OciError(error.code, error.message, { ...details, cause })
+    const { code, message: why, command } = error
+    if (code !== 'ERR_NOT_RUNNING') throw new OciError(code, why, { ...details, command, cause })
     const lives = await hasReader(controlFifo)
     const message = lives
       ? `the monitor of container ${container.id} does not accept another client`

@@ -6,11 +6,12 @@
  * on, `cleanUp` finds what there is. What goes wrong is left to it: its callers run it after every failure.
  */
 import type { Container } from '../../container.ts'
-import { type ErrorCode, type FailedCommand, isOciError, OciError } from '../../errors/index.ts'
+import { type ErrorCode, isOciError, OciError } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { readCgroupPaths } from '../host/cgroups.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
 import { removeFile } from '../host/remove-file.ts'
+import { failedMonitor } from '../host/failed-command.ts'
 import { justBefore, notStartedError } from '../host/runtime-command.ts'
 import type { MonitorCreated, MonitorFailure, MonitorOutcome } from '../launcher/launcher.ts'
 import { readIdentity, readProcessStat } from '../process-identity.ts'
@@ -185,7 +186,7 @@ export function creationError(
   containerId: string,
   timeoutMs: number,
 ): OciError {
-  const details = { containerId, command: failedCommand(argv, failure) }
+  const details = { containerId, command: failedMonitor(argv, failure) }
   if (failure.kind === 'notStarted') return notStartedError(failure, details)
   const { code, message } = verdict(failure, timeoutMs)
   return new OciError(code, message, details)
@@ -225,15 +226,4 @@ function verdict(failure: Exclude<MonitorFailure, { kind: 'notStarted' }>, timeo
 function said(stderrTail: string): string {
   const { message } = readRuntimeWords(stderrTail)
   return message === '' ? '' : `: ${message}`
-}
-
-function failedCommand(argv: readonly string[], failure: MonitorFailure): FailedCommand {
-  return {
-    argv,
-    exitCode: 'exitCode' in failure ? failure.exitCode : undefined,
-    signal: 'signal' in failure ? failure.signal : undefined,
-    timedOut: failure.kind === 'timedOut',
-    stderrTail:
-      'stderrTail' in failure ? failure.stderrTail : failure.kind === 'refused' ? failure.message : '',
-  }
 }

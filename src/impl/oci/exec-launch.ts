@@ -30,6 +30,7 @@ import {
 } from './exec-arguments.ts'
 import { rootfsPath } from '../host/rootfs-path.ts'
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
+import type { ProcessExit } from '../host/exec-errors.ts'
 import type { ExecHome } from '../host/exec-home.ts'
 import { wordsToRunAhead } from './exec-ahead.ts'
 import { execProcess, type Terminal } from '../host/exec-spec.ts'
@@ -37,6 +38,7 @@ import { execUser } from '../host/exec-user.ts'
 import { searchProcess } from './exec-process.ts'
 import { joinMonitorCgroup } from './monitor-cgroup.ts'
 import { readPidFile } from './monitor.ts'
+import { failedCommand } from '../host/failed-command.ts'
 import { notStartedError } from '../host/runtime-command.ts'
 import { monitorPath, placeOf, type OciWorld, type Place } from './world.ts'
 import { runtimePath } from '../host/programs.ts'
@@ -57,10 +59,12 @@ export interface ExecStdio {
   readonly terminal?: (Terminal & TerminalFifos) | undefined
 }
 
-export type ExecOutcome =
+/** `monitorExit`: how conmon ended, where the launcher lived to see it. */
+export type ExecOutcome = { readonly monitorExit?: ProcessExit | undefined } & (
   | { readonly kind: 'ended'; readonly exit: ExecExit; readonly pid: number | undefined }
   /** It never ran. `words` are the runtime's. */
   | { readonly kind: 'failed'; readonly words: string }
+)
 
 export interface LaunchedExec {
   readonly id: string
@@ -155,7 +159,8 @@ async function launchIn(
         }
   try {
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
-    if ('errno' in child) throw notStartedError(child, { containerId: container.id })
+    if ('errno' in child)
+      throw notStartedError(child, { containerId: container.id, command: failedCommand(argv) })
     const notes = await oci.notebook.read(container, place.paths.notesFile)
     if (notes?.monitorScope !== undefined)
       await joinMonitorCgroup(notes.monitorCgroups, child.pid, oci.logger)
@@ -196,7 +201,9 @@ async function outcomeOf(
   try {
     const end = await child.ended
     if ('lost' in end && monitor !== undefined) await gone(monitor)
-    return await readOutcome(files, 'stderrTail' in end ? end.stderrTail : '')
+    if ('lost' in end) return await readOutcome(files, '')
+    const { exitCode, signal, stderrTail } = end
+    return { ...(await readOutcome(files, stderrTail)), monitorExit: { exitCode, signal } }
   } catch {
     // Whatever the disk or /proc refused: an exec always has an end, and this one's is not known.
     return { kind: 'ended', exit: { kind: 'unknown', why: 'monitor-lost' }, pid: undefined }

@@ -48,8 +48,9 @@ async function neverRan(
   { argv }: ExecRequest,
 ): Promise<OciError> {
   for (const stream of [channel.stdin, channel.stdout, channel.stderr]) stream?.destroy()
-  const failed = { containerId, operation: 'startExec', argv, monitorArgv } as const
   const end = await outcome
+  const { monitorExit } = end
+  const failed = { containerId, operation: 'startExec', argv, monitorArgv, monitorExit } as const
   await cleared
   return end.kind === 'failed' ? notRun(end.words, failed) : exitUnknown(failed)
 }

@@ -118,7 +118,8 @@ function resultOf(
     const { stdout } = output
     return { exitCode: -1, stdout, stderr: Buffer.from(execTimedOutText), timedOut: true, truncated, drained }
   }
-  if (exit.kind === 'failed') throw notRun(exit.words, failed, output)
-  if (exit.exit.kind === 'unknown') throw exitUnknown(failed, output)
+  const { monitorExit } = exit
+  if (exit.kind === 'failed') throw notRun(exit.words, { ...failed, monitorExit }, output)
+  if (exit.exit.kind === 'unknown') throw exitUnknown({ ...failed, monitorExit }, output)
   return { exitCode: exit.exit.code, ...output, timedOut: false, truncated, drained }
 }

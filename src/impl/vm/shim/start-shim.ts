@@ -4,11 +4,12 @@
  */
 import { lstat, rename } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { errnoOf, OciError, type FailedCommand } from '../../../errors/index.ts'
+import { errnoOf, OciError } from '../../../errors/index.ts'
 import { readRuntimeWords } from '../../../errors/runtime-wording.ts'
 import { ioError } from '../../../files.ts'
 import type { CommandResult } from '../../launcher/launcher.ts'
 import { removeFile } from '../../host/remove-file.ts'
+import { failedCommand } from '../../host/failed-command.ts'
 import { notStartedError } from '../../host/runtime-command.ts'
 import { holdingOutputs } from '../streams/holding-outputs.ts'
 import type { StreamPaths } from '../streams/streams.ts'
@@ -136,9 +137,4 @@ function startFailure(
   const end =
     result.exitCode === undefined ? `was killed by ${result.signal}` : `exited with code ${result.exitCode}`
   return new OciError('ERR_MONITOR_FAILED', `${name} start ${end}: ${message || 'it said nothing'}`, details)
-}
-
-function failedCommand(argv: readonly string[], result: CommandResult): FailedCommand {
-  const { exitCode, signal, timedOut, stderrTail } = result
-  return { argv, exitCode, signal, timedOut, stderrTail }
 }
