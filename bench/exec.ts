@@ -2,14 +2,14 @@
  * Commands in a container: node bench/exec.ts [--runtime crun] [--part memory,latency,bytes,terminal,probes]
  * [--probes 10000] [--lanes 8]
  * Memory for 1 GiB of output, latency beside conmon started from a shell, streams of 100 MiB, sizes of terminals, and what
- * thousands of probes leave. Exit code 1 when bytes or sizes are wrong, memory is above its limit, or something is left.
+ * thousands of probes leave, with --expose-gc also in the heap. Exit code 1 when bytes or sizes are wrong, memory is above its limit, or something is left.
  *
  * As in production the launcher is the built one, where there is one: from sources Node has its compiler in memory too.
  */
 import { execFileSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -34,6 +34,7 @@ const { values } = parseArgs({
 })
 const MiB = 1024 * 1024
 const growthMaxMiB = 40
+const heapPerProbeMaxBytes = 30
 const parts = values.part.split(',')
 const sh = (script: string): string[] => ['/bin/sh', '-c', script]
 const effect = { signal: new AbortController().signal }
@@ -196,22 +197,48 @@ async function probes(execs: ExecPort, container: Container, count: number): Pro
   return failed
 }
 
-async function sayProbes(execs: ExecPort, container: Container): Promise<void> {
+interface Size {
+  readonly residentMiB: number
+  /** After a collection; not known without --expose-gc. */
+  readonly heapKiB: number | undefined
+  readonly launcherMiB: number
+}
+
+function sizeNow(launcherPid: number): Size {
+  const residentMiB = rssMiB()
+  // What it can free is slack; what is left is what somebody holds.
+  globalThis.gc?.()
+  const heapKiB = globalThis.gc === undefined ? undefined : Math.round(process.memoryUsage().heapUsed / 1024)
+  const status = readFileSync(`/proc/${launcherPid}/status`, 'utf8')
+  const launcherMiB = Math.round(Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024)
+  return { residentMiB, heapKiB, launcherMiB }
+}
+
+async function sayProbes(execs: ExecPort, container: Container, launcherPid: number): Promise<void> {
   const count = Number(values.probes)
   await probes(execs, container, 500)
   const before = { descriptors: descriptors(), zombies: zombies() }
-  const sizes = [rssMiB()]
+  const sizes = [sizeNow(launcherPid)]
   const beganMs = performance.now()
   let failed = 0
   for (let quarter = 0; quarter < 4; quarter += 1) {
     failed += await probes(execs, container, count / 4)
-    sizes.push(rssMiB())
+    sizes.push(sizeNow(launcherPid))
   }
   const perSecond = Math.round((count / (performance.now() - beganMs)) * 1000)
   // What nobody waits for any more is reaped by pid 1 in its own time.
   for (let look = 0; look < 100 && zombies() > before.zombies; look += 1) await delay(50)
   say('probes', `${count - failed} of ${count} with exit code 0, ${perSecond} per second`)
-  say('resident memory', `${sizes.join(', ')} MiB at 0, 25, 50, 75, 100 %`)
+  const course = (figure: keyof Size): string => sizes.map((size) => size[figure] ?? '?').join(', ')
+  say('resident memory', `${course('residentMiB')} MiB at 0, 25, 50, 75, 100 %`)
+  say('launcher', `${course('launcherMiB')} MiB`)
+  say(
+    'heap after a collection',
+    `${course('heapKiB')} KiB${sizes[0]?.heapKiB === undefined ? ' (node --expose-gc)' : ''}`,
+  )
+  // Code that is compiled late is some hundred KiB, once. A listener or a promise for each probe would be more.
+  const grownKiB = (sizes.at(-1)?.heapKiB ?? 0) - (sizes[1]?.heapKiB ?? 0)
+  must(grownKiB < 512 + (heapPerProbeMaxBytes * count) / 1024, 'heap')
   say('descriptors', `${before.descriptors} before, ${descriptors()} after`)
   say('zombies', `${before.zombies} before, ${zombies()} after`)
   must(failed === 0 && descriptors() <= before.descriptors && zombies() <= before.zombies, 'probes')
@@ -235,7 +262,7 @@ if (parts.includes('memory')) await sayMemory(execs, container)
 if (parts.includes('latency')) await sayLatency(execs, container, real)
 if (parts.includes('bytes')) await sayBytes(execs, container)
 if (parts.includes('terminal')) await sayTerminal(execs, container)
-if (parts.includes('probes')) await sayProbes(execs, container)
+if (parts.includes('probes')) await sayProbes(execs, container, launcher.pid ?? 0)
 
 await impl.close()
 await launcher.close()

@@ -22,7 +22,7 @@ interface Stage {
   readonly container: Container
   readonly launcher: Launcher
   /** An executable file in a directory that has nothing else. */
-  program(name: string, text: string): string
+  readonly program: (name: string, text: string) => string
 }
 
 async function stage(): Promise<Stage> {
