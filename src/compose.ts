@@ -10,7 +10,7 @@ import { shareOfExits } from './actors/exit-share.ts'
 import { systemClock, type Clock } from './surroundings/clock.ts'
 import { runtimeTypeOci, runtimeTypeVm, type Config } from './config/index.ts'
 import type { Container } from './container.ts'
-import { OciError } from './errors/index.ts'
+import { OciError, type Operation } from './errors/index.ts'
 import { openLauncher, type Launcher } from './impl/launcher/launcher.ts'
 import { lockStateDirectory, type StateLock } from './impl/launcher/state-lock.ts'
 import { ensureOciDirectories } from './impl/oci/directories.ts'
@@ -257,7 +257,7 @@ function knownImplementation(implementations: ReadonlyMap<string, RuntimeImpl>, 
   throw unknownType(type, 'createContainer')
 }
 
-function unknownType(type: string, operation: string, handler?: string): OciError {
+function unknownType(type: string, operation: Operation, handler?: string): OciError {
   const where = handler === undefined ? '' : ` of the default handler "${handler}"`
   const message = `no implementation of runtime type "${type}"${where}: give one in the option implementations`
   return new OciError('ERR_CONFIG', message, { field: 'runtime_type', operation })

@@ -5,7 +5,7 @@
  * read-only view of the machine's state to it, and verbs are the Runtime's.
  */
 import { absolutePath, date, flag, metadata, stringMap, text, validId } from './container-fields.ts'
-import { OciError } from './errors/index.ts'
+import { OciError, type Operation } from './errors/index.ts'
 import type { OciIdMapping, OciSpec } from './bundle/oci-spec.ts'
 import { defaultStopSignal, signalName, signalNumberOr } from './signals.ts'
 
@@ -394,7 +394,7 @@ export class Container {
     this.#view = view
   }
 
-  #assertUnregistered(operation: string): void {
+  #assertUnregistered(operation: Operation): void {
     if (this.#view === undefined) return
     throw new OciError(
       'ERR_WRONG_STATUS',

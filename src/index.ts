@@ -29,7 +29,15 @@ export {
   type Timestamp,
   type UnknownExitReason,
 } from './container.ts'
-export { errorCodes, isOciError, OciError, type ErrorCode, type FailedCommand } from './errors/index.ts'
+export {
+  errorCodes,
+  isOciError,
+  OciError,
+  type ContainerOperation,
+  type ErrorCode,
+  type FailedCommand,
+  type Operation,
+} from './errors/index.ts'
 export {
   attachPipeStderr,
   attachPipeStdin,

@@ -15,7 +15,10 @@ export async function registered(parts: Parts, container: Container): Promise<Co
     store.add(container.id, container)
   } catch (error) {
     // The embedder's own store; without an entry the container would be out of reach, its id taken.
-    const failure = toOciError(error, 'ERR_INTERNAL', { containerId: container.id })
+    const failure = toOciError(error, 'ERR_INTERNAL', {
+      containerId: container.id,
+      operation: 'createContainer',
+    })
     await registry.unregister(actor, failure)
     throw failure
   }

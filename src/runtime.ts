@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
 import { checkAbortSignal, withAbort, withLimit } from './surroundings/abort.ts'
+import { operationOf, toldOf } from './actors/actor-errors.ts'
 import type { Command } from './actors/actor-world.ts'
 import type { ContainerActor } from './actors/container.actor.ts'
 import { recover } from './actors/recovery/recover.ts'
@@ -14,7 +15,14 @@ import { timestampOf } from './surroundings/clock.ts'
 import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
 import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
 import type { Container, ExitStatus } from './container.ts'
-import { OciError, toOciError } from './errors/index.ts'
+import {
+  inContext,
+  OciError,
+  ofOperation,
+  toOciError,
+  type ContainerOperation,
+  type Operation,
+} from './errors/index.ts'
 import type { ExecExit } from './impl/exec-port.ts'
 import type {
   AttachOptions,
@@ -43,9 +51,9 @@ import {
   execTimeoutMs,
   malformed,
   notFound,
+  signalNumber,
 } from './runtime/refusals.ts'
 import { actorOptions, registered } from './registration.ts'
-import { parseSignal } from './signals.ts'
 import type { ContainerStore } from './store/container-store.ts'
 
 /** Options of every verb. */
@@ -88,7 +96,10 @@ export class Runtime implements AsyncDisposable {
    * open. An open runtime that nobody awaits an answer of does not keep the process alive. Parity: New.
    */
   static async open(config: Config, options: RuntimeOptions = {}): Promise<Runtime> {
-    const runtime = new Runtime(await composeRuntime(config, options))
+    const parts = await composeRuntime(config, options).catch((error: unknown) => {
+      throw ofOperation(error, { operation: 'open' })
+    })
+    const runtime = new Runtime(parts)
     if (options.recover === false) return runtime
     try {
       await runtime.recover()
@@ -217,7 +228,8 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'signalContainer', options)
-    await this.#answer(actor.side.signal(parseSignal(signal)), options, container)
+    const number = signalNumber(signal, container.id)
+    await this.#answer(actor.side.signal(number), options, container, 'signalContainer')
   }
 
   /**
@@ -265,8 +277,10 @@ export class Runtime implements AsyncDisposable {
     command: readonly string[],
     options: ExecProcessOptions & CallOptions = {},
   ): Promise<ExecExit> {
-    const { exited } = await this.startExec(container, command, options)
-    return exited
+    const started = await this.startExec(container, command, options).catch((error: unknown) => {
+      throw inContext(error, { operation: 'execContainer' })
+    })
+    return started.exited
   }
 
   /**
@@ -307,7 +321,7 @@ export class Runtime implements AsyncDisposable {
    */
   async reopenContainerLog(container: Container, options: CallOptions = {}): Promise<void> {
     const actor = this.#actor(container, 'reopenContainerLog', options)
-    await this.#answer(actor.side.reopenLog(), options, container)
+    await this.#answer(actor.side.reopenLog(), options, container, 'reopenContainerLog')
   }
 
   /**
@@ -321,7 +335,7 @@ export class Runtime implements AsyncDisposable {
     options: CallOptions = {},
   ): Promise<void> {
     const actor = this.#actor(container, 'updateContainer', options)
-    await this.#answer(actor.side.update(resources), options, container)
+    await this.#answer(actor.side.update(resources), options, container, 'updateContainer')
   }
 
   /**
@@ -330,7 +344,7 @@ export class Runtime implements AsyncDisposable {
    */
   async containerStats(container: Container, options: CallOptions = {}): Promise<ContainerStats> {
     const actor = this.#actor(container, 'containerStats', options)
-    return this.#answer(actor.side.stats(), options, container)
+    return this.#answer(actor.side.stats(), options, container, 'containerStats')
   }
 
   /**
@@ -340,7 +354,7 @@ export class Runtime implements AsyncDisposable {
    */
   async updateContainerStatus(container: Container, options: CallOptions = {}): Promise<void> {
     const actor = this.#actor(container, 'updateContainerStatus', options)
-    await this.#answer(actor.refresh(), options, container)
+    await this.#answer(actor.refresh(), options, container, 'updateContainerStatus')
   }
 
   /**
@@ -349,12 +363,7 @@ export class Runtime implements AsyncDisposable {
    * error of its create when it never was created, and with ERR_CLOSED when the runtime is closed before the end is known.
    */
   async waitContainer(container: Container, options: CallOptions = {}): Promise<ExitStatus> {
-    checkAbortSignal(options.signal, 'waitContainer')
-    const actor = this.#parts.registry.find(container)
-    if (actor !== undefined) return this.#keepAlive.during(actor.exit(options.signal))
-    const exit = exitOfDeleted(container)
-    if (exit === undefined) throw notFound(container, 'waitContainer')
-    return withAbort(Promise.resolve(exit), options.signal, container.id)
+    return this.#exit(container, options, 'waitContainer')
   }
 
   /**
@@ -379,7 +388,7 @@ export class Runtime implements AsyncDisposable {
       options.signal?.addEventListener('abort', abort, { once: true })
       if (options.signal?.aborted === true) abort()
       try {
-        await this.waitContainer(container, { signal: wait.signal })
+        await this.#exit(container, { signal: wait.signal }, operation)
       } finally {
         options.signal?.removeEventListener('abort', abort)
       }
@@ -441,7 +450,7 @@ export class Runtime implements AsyncDisposable {
 
   async #recover(): Promise<RecoveryReport> {
     const { survivors, registry, clock, logger, store, limits, implementations, events } = this.#parts
-    this.#recovered = await recover({
+    const recovering = recover({
       survivors,
       registry,
       clock,
@@ -453,6 +462,9 @@ export class Runtime implements AsyncDisposable {
       list: (container) => {
         store.add(container.id, container)
       },
+    })
+    this.#recovered = await recovering.catch((error: unknown) => {
+      throw ofOperation(error, { operation: 'recover' })
     })
     return this.#recovered
   }
@@ -477,14 +489,31 @@ export class Runtime implements AsyncDisposable {
   }
 
   async #command(actor: ContainerActor, verb: Verb, command: Command, options: CallOptions): Promise<void> {
-    await this.#answer(actor.request(verb, command), options, actor.container)
+    await this.#answer(actor.request(verb, command), options, actor.container, operationOf(verb))
   }
 
-  #answer<T>(answer: Promise<T>, { signal }: CallOptions, { id }: Container): Promise<T> {
-    return this.#keepAlive.during(withAbort(answer, signal, id))
+  #answer<T>(
+    answer: Promise<T>,
+    { signal }: CallOptions,
+    { id: containerId }: Container,
+    operation: ContainerOperation,
+  ): Promise<T> {
+    return this.#keepAlive.during(withAbort(answer, signal, { containerId, operation }))
   }
 
-  #actor(container: Container, operation: string, options: CallOptions): ContainerActor {
+  async #exit(
+    container: Container,
+    { signal }: CallOptions,
+    operation: ContainerOperation,
+  ): Promise<ExitStatus> {
+    checkAbortSignal(signal, operation)
+    const actor = this.#parts.registry.find(container)
+    if (actor !== undefined) return this.#keepAlive.during(actor.exit(signal, operation))
+    const { id: containerId } = container
+    return withAbort(exitOfBuried(container, operation), signal, { containerId, operation })
+  }
+
+  #actor(container: Container, operation: Operation, options: CallOptions): ContainerActor {
     this.#assertOpen(operation)
     checkAbortSignal(options.signal, operation)
     const actor = this.#parts.registry.find(container)
@@ -497,7 +526,18 @@ export class Runtime implements AsyncDisposable {
     return { atMs: clock.now(), requestedAt: timestampOf(clock) }
   }
 
-  #assertOpen(operation: string): void {
+  #assertOpen(operation: Operation): void {
     if (this.#closing !== undefined) throw closedError('closed', operation)
   }
+}
+
+/** How a container ended that has no actor any more. */
+async function exitOfBuried(container: Container, operation: ContainerOperation): Promise<ExitStatus> {
+  try {
+    const exit = exitOfDeleted(container)
+    if (exit !== undefined) return exit
+  } catch (error) {
+    throw toldOf(error, container.id, operation)
+  }
+  throw notFound(container, operation)
 }

@@ -1,6 +1,6 @@
 /** What an actor refuses with. */
 import type { ContainerPhase } from '../container.ts'
-import { OciError } from '../errors/index.ts'
+import { OciError, ofOperation, toOciError, type ContainerOperation } from '../errors/index.ts'
 import type { Verb } from '../machines/events.ts'
 import { permittedCommands, type MachineSnapshot } from './start-actor.ts'
 
@@ -9,10 +9,15 @@ export type SideVerb =
   'signal' | 'update' | 'stats' | 'execSync' | 'startExec' | 'attach' | 'reopenLog' | 'portForward'
 
 /** The public name of a verb. */
-export function operationOf(verb: Verb | SideVerb): string {
+export function operationOf(verb: Verb | SideVerb): ContainerOperation {
   if (verb === 'stats') return 'containerStats'
   if (verb === 'startExec') return verb
   return verb === 'reopenLog' ? 'reopenContainerLog' : `${verb}Container`
+}
+
+/** What a caller is told: an OciError with the name of the verb that he asked for, unless it is another's failure. */
+export function toldOf(error: unknown, containerId: string, operation: ContainerOperation): unknown {
+  return ofOperation(toOciError(error, 'ERR_RUNTIME_FAILED'), { containerId, operation })
 }
 
 export function wrongStatusError(
@@ -33,7 +38,7 @@ export function sideTimeoutError(containerId: string, verb: SideVerb, limitMs: n
   return new OciError('ERR_TIMEOUT', message, { containerId, operation })
 }
 
-export function unsupportedError(containerId: string, operation: string): OciError {
+export function unsupportedError(containerId: string, operation: ContainerOperation): OciError {
   const message = `the runtime of container ${containerId} cannot do ${operation}`
   return new OciError('ERR_UNSUPPORTED', message, { containerId, operation })
 }

@@ -14,14 +14,22 @@ import type {
   ExitStatus,
   Timestamp,
 } from '../container.ts'
-import { toOciError, type OciError } from '../errors/index.ts'
+import { toOciError, type ContainerOperation, type OciError } from '../errors/index.ts'
 import { processState, schedulingState } from '../impl/process-identity.ts'
 import type { Created, ExitFact, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import { phaseOf } from '../machines/phase.ts'
-import { deletedError, neverRanError, overError, wrongStatusError, type SideVerb } from './actor-errors.ts'
+import {
+  deletedError,
+  neverRanError,
+  operationOf,
+  overError,
+  toldOf,
+  wrongStatusError,
+  type SideVerb,
+} from './actor-errors.ts'
 import type { ActorWorld, Command, ContainerActorOptions, ExecChange } from './actor-world.ts'
 import { ContainerDisk } from './container-disk.ts'
 import { containerStateOf, stateRecordOf, type ContainerFacts } from './container-view.ts'
@@ -170,11 +178,15 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
 
   /** Sends a command; resolves when it is done and on disk. */
   async request(verb: Verb, command: Command): Promise<void> {
-    if (this.#machine.isRebuilding) await this.#machine.ready()
-    const { requestId, settled } = this.#requests.take(verb)
-    const isSent = this.#machine.send({ ...command, requestId })
-    if (!isSent) this.#requests.fail(requestId, this.#gone)
-    await settled
+    try {
+      if (this.#machine.isRebuilding) await this.#machine.ready()
+      const { requestId, settled } = this.#requests.take(verb)
+      const isSent = this.#machine.send({ ...command, requestId })
+      if (!isSent) this.#requests.fail(requestId, this.#gone)
+      await settled
+    } catch (error) {
+      throw this.#told(error, operationOf(verb))
+    }
   }
 
   /** Tells the machine something about the world. */
@@ -220,26 +232,34 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
 
   /** Looks at the world; resolves once what is seen is applied. */
   async refresh(): Promise<void> {
-    await this.answering()
-    await this.#looks.ask()
-    await this.#waiters.until(() => {
-      if (this.#phase !== 'exiting') return true
-      if (this.#over !== undefined) throw this.#over
-      return undefined
-    })
+    try {
+      await this.answering()
+      await this.#looks.ask()
+      await this.#waiters.until(() => {
+        if (this.#phase !== 'exiting') return true
+        if (this.#over !== undefined) throw this.#over
+        return undefined
+      })
+    } catch (error) {
+      throw this.#told(error, 'updateContainerStatus')
+    }
   }
 
   /** How the container ended, once that is recorded. Rejects when it never ran, or nobody will know any more. */
-  exit(signal?: AbortSignal): Promise<ExitStatus> {
-    return this.#waiters.until(() => {
-      if (isOver.has(this.#phase)) {
-        const { exit, error } = this.#context
-        if (exit !== undefined) return exit
-        throw error ?? neverRanError(this.container.id)
-      }
-      if (this.#over !== undefined) throw this.#over
-      return undefined
-    }, signal)
+  async exit(signal?: AbortSignal, operation: ContainerOperation = 'waitContainer'): Promise<ExitStatus> {
+    try {
+      return await this.#waiters.until(() => {
+        if (isOver.has(this.#phase)) {
+          const { exit, error } = this.#context
+          if (exit !== undefined) return exit
+          throw error ?? neverRanError(this.container.id)
+        }
+        if (this.#over !== undefined) throw this.#over
+        return undefined
+      }, signal)
+    } catch (error) {
+      throw this.#told(error, operation)
+    }
   }
 
   /** Ends the machine without touching the container. */
@@ -247,6 +267,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     this.#machine.stop()
     this.#finish(error)
     await this.#disk.close()
+  }
+
+  #told(error: unknown, operation: ContainerOperation): unknown {
+    return toldOf(error, this.container.id, operation)
   }
 
   // What its effects, looks and side verbs need.

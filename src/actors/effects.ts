@@ -5,7 +5,7 @@
 import { fromPromise } from 'xstate'
 import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type { Container, ExitStatus, Timestamp } from '../container.ts'
-import { inContext, OciError } from '../errors/index.ts'
+import { inContext, OciError, toOciError, type ContainerOperation } from '../errors/index.ts'
 import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
@@ -55,62 +55,63 @@ const SIGKILL = 9
 const execsEndMs = 2000
 
 export function bindEffects(find: (id: string) => EffectScope): ContainerMachine {
+  /** Its errors name the container and, where it does the work of one, the public verb: however deep they come from. */
   function effect<Output, Input extends EffectInput>(
+    operation: ContainerOperation | undefined,
     run: (scope: EffectScope, input: Input, signal: AbortSignal) => Promise<Output>,
   ) {
     return fromPromise<Output, Input>(async ({ input, signal: left }) => {
       const scope = find(input.id)
-      return scope.effects.run(left, (signal) => run(scope, input, signal))
+      try {
+        return await scope.effects.run(left, (signal) => run(scope, input, signal))
+      } catch (error) {
+        const failure = toOciError(error, 'ERR_RUNTIME_FAILED')
+        throw inContext(failure, { containerId: input.id, operation })
+      }
     })
   }
   return containerMachine.provide({
     actors: {
-      create: effect<CreateOutput, CreateInput>(create),
+      create: effect<CreateOutput, CreateInput>('createContainer', create),
       start: effect<{ readonly started: Timestamp }, EffectInput>(
+        'startContainer',
         async ({ impl, container, clock, limits }, _, signal) => {
           await impl.start(container, { signal, timeoutMs: limits.startTimeoutMs })
           return { started: timestampOf(clock) }
         },
       ),
-      pause: effect<void, EffectInput>(({ impl, container, limits }, _, signal) =>
+      pause: effect<void, EffectInput>('pauseContainer', ({ impl, container, limits }, _, signal) =>
         impl.pause(container, { signal, timeoutMs: limits.pauseTimeoutMs }),
       ),
-      resume: effect<void, EffectInput>(({ impl, container, limits }, _, signal) =>
+      resume: effect<void, EffectInput>('unpauseContainer', ({ impl, container, limits }, _, signal) =>
         impl.resume(container, { signal, timeoutMs: limits.resumeTimeoutMs }),
       ),
-      observe: effect<ObserveOutput, EffectInput>(async (scope, _, signal) => {
+      observe: effect<ObserveOutput, EffectInput>('updateContainerStatus', async (scope, _, signal) => {
         const { status } = await observe(scope, signal)
         return { status, at: timestampOf(scope.clock) }
       }),
-      signal: effect<void, SignalInput>(async (scope, { which }, signal) => {
+      signal: effect<void, SignalInput>('stopContainer', async (scope, { which }, signal) => {
         const { impl, container, init } = scope
         if (init === undefined) throw noProcess(container.id)
         await impl.signal(container, init, which === 'kill' ? SIGKILL : container.stopSignal, { signal })
         if (which === 'kill' && !signal.aborted) await scope.lookAtFreezer()
       }),
-      cleanUp: effect<void, EffectInput>(async ({ impl, container, isUntouched }, _, signal) => {
+      // After a failure or an exit, whatever was asked for: the error of that keeps its name.
+      cleanUp: effect<void, EffectInput>(undefined, async ({ impl, container, isUntouched }, _, signal) => {
         if (!isUntouched) await impl.cleanUp(container, { signal })
       }),
-      settle: effect<ExitStatus, SettleInput>(settle),
-      record: effect<void, EffectInput>((scope) => scope.record()),
-      delete: effect<void, DeleteInput>(async (scope, { uncleaned }, signal) => {
+      settle: effect<ExitStatus, SettleInput>(undefined, settle),
+      record: effect<void, EffectInput>(undefined, (scope) => scope.record()),
+      delete: effect<void, DeleteInput>('deleteContainer', async (scope, { uncleaned }, signal) => {
         const { impl, container, isUntouched } = scope
         // A runtime does not delete what lives, and what a clean-up has left behind may.
         if (!isUntouched)
-          await (uncleaned ? cleanUpToDelete(scope, signal) : impl.delete(container, { signal }))
+          await (uncleaned ? impl.cleanUp(container, { signal }) : impl.delete(container, { signal }))
         throwIfLeft(signal, scope.container.id)
         await scope.forget()
       }),
     },
   })
-}
-
-async function cleanUpToDelete({ impl, container }: EffectScope, signal: AbortSignal): Promise<void> {
-  try {
-    await impl.cleanUp(container, { signal })
-  } catch (error) {
-    throw inContext(error, { operation: 'deleteContainer' })
-  }
 }
 
 async function create(

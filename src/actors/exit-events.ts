@@ -137,7 +137,7 @@ class DirectoryExitEvents implements ExitEvents {
 
   expect(id: string): void {
     validId(id)
-    this.#assertOpen('expect')
+    this.#assertOpen()
     if (this.#pending.has(id) || this.#reported.has(id)) return
     const expectation: Expectation = { id, warned: false, queued: undefined }
     this.#pending.set(id, expectation)
@@ -159,7 +159,7 @@ class DirectoryExitEvents implements ExitEvents {
 
   async discard(id: string): Promise<void> {
     validId(id)
-    this.#assertOpen('discard')
+    this.#assertOpen()
     this.#pending.delete(id)
     this.#reported.delete(id)
     this.#urgent.delete(id)
@@ -174,7 +174,7 @@ class DirectoryExitEvents implements ExitEvents {
   }
 
   async scan(): Promise<void> {
-    this.#assertOpen('scan')
+    this.#assertOpen()
     // A scan that has not begun will see all there is; one that runs may have passed by.
     this.#queuedScan ??= this.#enqueueScan()
     await this.#queuedScan
@@ -270,7 +270,6 @@ class DirectoryExitEvents implements ExitEvents {
     } catch (error) {
       throw new OciError('ERR_IO', `exit directory ${this.#directory} cannot be listed`, {
         file: this.#directory,
-        operation: 'scan',
         cause: error,
       })
     } finally {
@@ -333,9 +332,9 @@ class DirectoryExitEvents implements ExitEvents {
     return join(this.#directory, id)
   }
 
-  #assertOpen(operation: string): void {
+  #assertOpen(): void {
     if (this.#closing === undefined) return
-    throw new OciError('ERR_CLOSED', 'the exit stream is closed; open another one', { operation })
+    throw new OciError('ERR_CLOSED', 'the exit stream is closed; open another one')
   }
 }
 

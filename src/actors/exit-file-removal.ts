@@ -50,7 +50,7 @@ export function createExitFileRemoval(options: {
     const file = pathOf(id)
     const message = `exit file ${file} cannot be removed`
     log.error({ containerId: id, file, err: cause }, message)
-    throw new OciError('ERR_IO', message, { containerId: id, file, operation: 'discard', cause })
+    throw new OciError('ERR_IO', message, { containerId: id, file, cause })
   }
 
   const removeNow = async (id: string): Promise<void> => {

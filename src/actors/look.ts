@@ -81,7 +81,7 @@ export async function observe(
   const isOver = observation.status === 'absent' || observation.status === 'stopped'
   if (!isOver || scope.init === undefined || !scope.ownsProcess()) return observation
   const message = `the runtime says that container ${container.id} is ${observation.status}, but its process ${scope.init.pid} lives`
-  throw new OciError('ERR_RUNTIME_FAILED', message, { containerId: container.id, operation: 'observe' })
+  throw new OciError('ERR_RUNTIME_FAILED', message, { containerId: container.id })
 }
 
 /** Looks one after the other: whoever asks during one shares the next, which begins after he asked. */

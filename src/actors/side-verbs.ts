@@ -4,7 +4,7 @@
  */
 import type { OciLinuxResources } from '../bundle/oci-spec.ts'
 import type { Container, ContainerPhase, ExecInfo } from '../container.ts'
-import { inContext, isOciError, type OciError } from '../errors/index.ts'
+import { inContext, toOciError, type ContainerOperation, type OciError } from '../errors/index.ts'
 import type { ExecRequest } from '../impl/exec-port.ts'
 import type {
   AttachOptions,
@@ -102,20 +102,22 @@ export class SideVerbs {
 
   /** Runs a command in the container to its end. */
   async execSync(request: ExecSyncRequest, signal: AbortSignal): Promise<ExecSyncResult> {
-    await this.#scope.answering()
-    const { impl, container } = this.#scope
-    if (impl.execs === undefined) throw this.#unsupported('execSyncContainer')
-    this.#assertPermitsExec('execSync')
-    return this.#named('execSync', impl.execs.execSync(container, request, { signal }))
+    return this.#named('execSync', () => {
+      const { impl, container } = this.#scope
+      if (impl.execs === undefined) throw this.#unsupported('execSyncContainer')
+      this.#assertPermitsExec('execSync')
+      return impl.execs.execSync(container, request, { signal })
+    })
   }
 
   /** Starts a command in the container. */
   async startExec(request: ExecRequest, signal: AbortSignal): Promise<StartedExec> {
-    await this.#scope.answering()
-    const { execs } = this.#scope.impl
-    if (execs === undefined) throw this.#unsupported('startExec')
-    this.#assertPermitsExec('startExec')
-    return this.#named('startExec', this.#execs.start(execs, request, signal))
+    return this.#named('startExec', () => {
+      const { execs } = this.#scope.impl
+      if (execs === undefined) throw this.#unsupported('startExec')
+      this.#assertPermitsExec('startExec')
+      return this.#execs.start(execs, request, signal)
+    })
   }
 
   /** The container has ended: so do the commands in it. False when some had to be given up. */
@@ -125,24 +127,25 @@ export class SideVerbs {
 
   /** Joins a client to the container's streams. */
   async attach(request: AttachOptions, signal: AbortSignal): Promise<AttachSession> {
-    await this.#scope.answering()
-    const { impl, container } = this.#scope
-    if (impl.attach === undefined) throw this.#unsupported('attachContainer')
-    this.#assertLive('attach')
-    return this.#named('attach', impl.attach(container, request, { signal }))
+    return this.#named('attach', () => {
+      const { impl, container } = this.#scope
+      if (impl.attach === undefined) throw this.#unsupported('attachContainer')
+      this.#assertLive('attach')
+      return impl.attach(container, request, { signal })
+    })
   }
 
   /** Connects a stream with a port inside the container, until either ends or {@link disconnect}. */
   async portForward(request: PortForwardRequest, aborted: AbortSignal | undefined): Promise<void> {
-    await this.#scope.answering()
-    const { impl, container, init, isLive } = this.#scope
-    const { streams } = impl
-    if (streams === undefined) throw this.#unsupported('portForwardContainer')
-    if (!isLive || init === undefined) throw this.#scope.wrongStatus('portForward')
-    const forwarded = this.#connections.run(aborted, (signal) =>
-      streams.portForward(container, init, request, { signal }),
-    )
-    await this.#named('portForward', forwarded)
+    await this.#named('portForward', () => {
+      const { impl, container, init, isLive } = this.#scope
+      const { streams } = impl
+      if (streams === undefined) throw this.#unsupported('portForwardContainer')
+      if (!isLive || init === undefined) throw this.#scope.wrongStatus('portForward')
+      return this.#connections.run(aborted, (signal) =>
+        streams.portForward(container, init, request, { signal }),
+      )
+    })
   }
 
   /** A client that never ends would keep its connection, and with it the network namespace, beyond the container. */
@@ -156,22 +159,24 @@ export class SideVerbs {
     limitMs: number,
     effect: (options: EffectOptions) => Promise<T>,
   ): Promise<T> {
-    await this.#scope.answering()
-    const { container, clock } = this.#scope
-    const timedOut = (): OciError => sideTimeoutError(container.id, verb, limitMs)
-    const done = withLimit({ clock, limitMs, timedOut }, (signal) => effect({ signal, timeoutMs: limitMs }))
-    return this.#named(verb, done)
+    return this.#named(verb, () => {
+      const { container, clock } = this.#scope
+      const timedOut = (): OciError => sideTimeoutError(container.id, verb, limitMs)
+      return withLimit({ clock, limitMs, timedOut }, (signal) => effect({ signal, timeoutMs: limitMs }))
+    })
   }
 
-  /** Its errors have the verb's public name, whatever the implementation calls it. */
-  async #named<T>(verb: SideVerb, done: Promise<T>): Promise<T> {
+  /** Begins once somebody knows the phase. Its errors name the container and the public verb, however deep they come from. */
+  async #named<T>(verb: SideVerb, begin: () => Promise<T>): Promise<T> {
     try {
-      return await done
+      await this.#scope.answering()
+      return await begin()
     } catch (error) {
       const operation = operationOf(verb)
+      const failure = toOciError(error, 'ERR_RUNTIME_FAILED')
       // One that has the name may be more than its code: an ExecSyncError.
-      if (isOciError(error) && error.operation === operation) throw error
-      throw inContext(error, { operation })
+      if (failure.operation === operation) throw failure
+      throw inContext(failure, { containerId: this.#scope.container.id, operation })
     }
   }
 
@@ -183,7 +188,7 @@ export class SideVerbs {
     if (!permitsExec.has(this.#scope.phase)) throw this.#scope.wrongStatus(verb)
   }
 
-  #unsupported(operation: string): OciError {
+  #unsupported(operation: ContainerOperation): OciError {
     return unsupportedError(this.#scope.container.id, operation)
   }
 }

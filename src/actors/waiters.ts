@@ -39,7 +39,7 @@ export class Waiters {
       }
       const abort = (): void => {
         finish()
-        reject(abortedWait(this.#containerId, signal?.reason))
+        reject(abortedWait({ containerId: this.#containerId }, signal?.reason))
       }
       this.#looks.add(look)
       signal?.addEventListener('abort', abort, { once: true })

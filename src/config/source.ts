@@ -1,13 +1,13 @@
 /** Where a configuration came from: how it spells its keys, and how to complain about them. */
 import type { z } from 'zod'
-import { OciError } from '../errors/index.ts'
+import { OciError, type Operation } from '../errors/index.ts'
 import type { ConfigWarning } from './config.ts'
 
 type KeyPath = readonly PropertyKey[]
 
 export interface Source {
   /** The public function that reads it. */
-  readonly operation: string
+  readonly operation: Operation
   readonly file: string | undefined
   /** The key of a setting, given by its JavaScript path, as the source spells it. */
   key(path: KeyPath): string

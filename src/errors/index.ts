@@ -4,8 +4,10 @@ export {
   errnoOf,
   inContext,
   isOciError,
+  ofOperation,
   stderrTailMaxBytes,
   toOciError,
   type FailedCommand,
   type OciErrorDetails,
 } from './oci-error.ts'
+export type { ContainerOperation, Operation } from './operations.ts'

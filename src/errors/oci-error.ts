@@ -1,4 +1,5 @@
 import type { ErrorCode } from './codes.ts'
+import type { Operation } from './operations.ts'
 
 /** A command that was run and failed: what was run, how it ended, what it last said. */
 export interface FailedCommand {
@@ -19,9 +20,10 @@ export interface OciErrorDetails {
   readonly containerId?: string | undefined
   /**
    * The public verb whose work failed, e.g. `createContainer`. A caller that waited for another verb's work gets that
-   * one's error: a start behind a failed create says `createContainer`.
+   * one's error: a start behind a failed create says `createContainer`. Undefined where no verb failed, as in `kill` of an
+   * ExecProcess, and in what an implementation rejects with: the name is given by who called it.
    */
-  readonly operation?: string | undefined
+  readonly operation?: Operation | undefined
   /** The argument or configuration key that is wrong. */
   readonly field?: string | undefined
   /** The file that is wrong. */
@@ -41,7 +43,7 @@ const brand = Symbol.for('oci-supervisor.OciError')
 export class OciError extends Error {
   readonly code: ErrorCode
   readonly containerId: string | undefined
-  readonly operation: string | undefined
+  readonly operation: Operation | undefined
   readonly field: string | undefined
   readonly file: string | undefined
   readonly allowed: readonly string[] | undefined
@@ -95,6 +97,14 @@ export function inContext(
   // Where it happened, not where it was told on.
   if (error.stack !== undefined) outer.stack = error.stack
   return outer
+}
+
+/** `error` as that of `operation` unless it is another's, which it stays. What is no OciError is returned as it is. */
+export function ofOperation(
+  error: unknown,
+  context: Pick<OciErrorDetails, 'containerId'> & { readonly operation: Operation },
+): unknown {
+  return isOciError(error) && error.operation !== undefined ? error : inContext(error, context)
 }
 
 /** The errno of a failed system call (`ENOENT`, …), or undefined for any other error. */

@@ -29,7 +29,6 @@ export interface ProcessStat {
 /** A stat line is below 400 bytes: 52 numbers and a name of at most 64. */
 const statMaxBytes = 4096
 const onLinux = process.platform === 'linux'
-const operation = 'processIdentity'
 
 /** The fields of one line of /proc/PID/stat, or undefined when it is none. */
 export function parseProcessStat(line: string): ProcessStat | undefined {
@@ -257,5 +256,5 @@ function fault(
   message: string,
   details: OciErrorDetails,
 ): OciError {
-  return new OciError(code, message, { operation, ...details })
+  return new OciError(code, message, details)
 }

@@ -70,7 +70,7 @@ export class Sampling {
     }
     if (this.#waiting.length >= waitingMax) {
       const message = `${waitingMax} samples wait already: ask again when some have been answered`
-      throw new OciError('ERR_BUSY', message, { operation: 'stats' })
+      throw new OciError('ERR_BUSY', message)
     }
     return new Promise((resolve) => {
       this.#waiting.push(() => {

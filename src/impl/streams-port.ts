@@ -5,7 +5,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Container } from '../container.ts'
-import { OciError, type ErrorCode } from '../errors/index.ts'
+import { OciError, type ErrorCode, type OciErrorDetails } from '../errors/index.ts'
 import type { EffectOptions, ProcessIdentity } from './runtime-impl.ts'
 
 export interface PortForwardRequest {
@@ -40,8 +40,8 @@ export const portRefusedCode: ErrorCode = 'ERR_PORT_REFUSED'
 const portMax = 65_535
 
 /** Throws ERR_INVALID_ARGUMENT for what is no TCP port. */
-export function assertPort(port: number, containerId?: string, operation = 'portForward'): void {
+export function assertPort(port: number, details: Pick<OciErrorDetails, 'containerId' | 'operation'>): void {
   if (Number.isInteger(port) && port >= 1 && port <= portMax) return
   const message = `port ${String(port)} must be a whole number from 1 to ${portMax}`
-  throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field: 'port' })
+  throw new OciError('ERR_INVALID_ARGUMENT', message, { ...details, field: 'port' })
 }

@@ -3,6 +3,7 @@ import { toOciError, type OciError } from '../errors/index.ts'
 import { failure, type ContainerContext } from './context.ts'
 import type { ContainerLimits } from './delays.ts'
 import type { EffectInput } from './effects.ts'
+import type { Verb } from './events.ts'
 
 /** The public verbs, by what they bring about. */
 const operations = {
@@ -34,9 +35,9 @@ export function timeoutError(
 }
 
 /** The error of a command that a later one made pointless. */
-export function cancelledError(context: ContainerContext, command: string): ErrorParams {
-  const message = `the ${command} of container ${context.id} was cancelled by a later command`
-  return { error: failure(context, 'ERR_CANCELLED', message, `${command}Container`) }
+export function cancelledError(context: ContainerContext, verb: Verb): ErrorParams {
+  const message = `the ${verb} of container ${context.id} was cancelled by a later command`
+  return { error: failure(context, 'ERR_CANCELLED', message, `${verb}Container`) }
 }
 
 /** A created container without a monitor would run without exit and log. */

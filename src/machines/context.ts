@@ -1,6 +1,6 @@
 /** What a container's machine remembers, and the pure functions that change it. */
 import type { ExitStatus, Timestamp } from '../container.ts'
-import { OciError, type ErrorCode } from '../errors/index.ts'
+import { OciError, type ErrorCode, type Operation } from '../errors/index.ts'
 import type { ContainerLimits } from './delays.ts'
 import type { ContainerCommand, StopCommand, WaitingRequest } from './events.ts'
 
@@ -170,7 +170,7 @@ export function failure(
   context: ContainerContext,
   code: ErrorCode,
   message: string,
-  operation?: string,
+  operation?: Operation,
 ): OciError {
   return new OciError(code, message, { containerId: context.id, operation })
 }

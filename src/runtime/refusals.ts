@@ -1,30 +1,45 @@
 /** What the façade refuses before it asks anybody. */
 import type { Container } from '../container.ts'
-import { OciError } from '../errors/index.ts'
+import { inContext, OciError, type Operation } from '../errors/index.ts'
+import { parseSignal } from '../signals.ts'
 
-export function closedError(state: string, operation: string): OciError {
+export function closedError(state: string, operation: Operation): OciError {
   return new OciError('ERR_CLOSED', `the runtime is ${state}`, { operation })
 }
 
-export function notFound(container: Container, operation: string): OciError {
+export function notFound(container: Container, operation: Operation): OciError {
   const message = `container ${container.id} is not registered with this runtime; createContainer registers it`
   return new OciError('ERR_NOT_FOUND', message, { containerId: container.id, operation })
 }
 
-export function malformed(field: string, message: string, operation: string, containerId?: string): OciError {
+export function malformed(
+  field: string,
+  message: string,
+  operation: Operation,
+  containerId?: string,
+): OciError {
   return new OciError('ERR_INVALID_ARGUMENT', message, { containerId, operation, field })
 }
 
-export function checkDuplex(stream: unknown, operation: string, containerId: string): void {
+export function checkDuplex(stream: unknown, operation: Operation, containerId: string): void {
   if (typeof stream === 'object' && stream !== null && 'pipe' in stream && 'write' in stream) return
   throw malformed('stream', 'stream must be a Duplex, such as a socket', operation, containerId)
 }
 
 /** Of a stop: ≤ 0 kills at once, Infinity never kills. */
-export function checkStopTimeout(timeoutSeconds: unknown, operation: string, containerId?: string): void {
+export function checkStopTimeout(timeoutSeconds: unknown, operation: Operation, containerId?: string): void {
   if (typeof timeoutSeconds === 'number' && !Number.isNaN(timeoutSeconds)) return
   const message = `timeoutSeconds is ${String(timeoutSeconds)}; it must be a number, ≤ 0 to kill at once or Infinity to never kill`
   throw malformed('timeoutSeconds', message, operation, containerId)
+}
+
+/** The number of a signal to be sent. */
+export function signalNumber(signal: string | number, containerId: string): number {
+  try {
+    return parseSignal(signal)
+  } catch (error) {
+    throw inContext(error, { containerId, operation: 'signalContainer' })
+  }
 }
 
 /** The time limit of a command in milliseconds; undefined: none. */

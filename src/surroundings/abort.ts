@@ -4,10 +4,10 @@
  * answer, the second keeps every short-lived wait at a long-lived signal.
  */
 import type { Clock } from './clock.ts'
-import { OciError } from '../errors/index.ts'
+import { OciError, type OciErrorDetails, type Operation } from '../errors/index.ts'
 
 /** Anything but an AbortSignal, or none, is ERR_INVALID_ARGUMENT. Recognised by its form: there are several realms. */
-export function checkAbortSignal(signal: unknown, operation: string): void {
+export function checkAbortSignal(signal: unknown, operation: Operation): void {
   if (signal === undefined) return
   const isSignal =
     typeof signal === 'object' &&
@@ -23,13 +23,13 @@ export function checkAbortSignal(signal: unknown, operation: string): void {
 export async function withAbort<T>(
   operation: Promise<T>,
   signal: AbortSignal | undefined,
-  containerId: string,
+  waiter: Pick<OciErrorDetails, 'containerId' | 'operation'>,
 ): Promise<T> {
   if (signal === undefined) return operation
   operation.catch(() => undefined)
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = (): void => {
-    reject(abortedWait(containerId, signal.reason))
+    reject(abortedWait(waiter, signal.reason))
   }
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
@@ -40,9 +40,12 @@ export async function withAbort<T>(
   }
 }
 
-export function abortedWait(containerId: string, reason: unknown): OciError {
-  const message = `the wait for container ${containerId} was aborted; the operation itself goes on`
-  return new OciError('ERR_ABORTED', message, { containerId, cause: reason })
+export function abortedWait(
+  waiter: Pick<OciErrorDetails, 'containerId' | 'operation'>,
+  reason: unknown,
+): OciError {
+  const message = `the wait for container ${waiter.containerId} was aborted; the operation itself goes on`
+  return new OciError('ERR_ABORTED', message, { ...waiter, cause: reason })
 }
 
 export interface Limit {

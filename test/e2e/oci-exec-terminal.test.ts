@@ -98,7 +98,7 @@ describe.each(runtimeNames)('a command with a terminal in a container of %s', (r
       })
     }
     const missing = await errorOf(execs.startExec(container, { argv: ['/nope'], tty: true }, effect))
-    expect(missing).toMatchObject({ code: 'ERR_COMMAND_NOT_FOUND', operation: 'startExec' })
+    expect(missing).toMatchObject({ code: 'ERR_COMMAND_NOT_FOUND' })
     const exec = await execs.startExec(container, { argv: ['/bin/cat'], tty: true }, effect)
     for (const size of [
       { width: -1, height: 1 },

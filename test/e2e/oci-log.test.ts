@@ -143,7 +143,6 @@ describe.each(runtimeNames)('reopening a log on %s', (runtime) => {
     expect(error).toMatchObject({
       code: 'ERR_INVALID_ARGUMENT',
       field: 'logPath',
-      operation: 'reopenLog',
       containerId: container.id,
     })
     expect(error.message).toContain('rename it first')

@@ -189,7 +189,6 @@ describe.each(runtimeNames)('stats of a container on %s', (runtime) => {
     expect(await errorOf(stage.stats(container))).toMatchObject({
       code: 'ERR_NOT_RUNNING',
       containerId: container.id,
-      operation: 'containerStats',
     })
   })
 })
@@ -322,7 +321,6 @@ describe.each(runtimeNames)('an update of a container on %s', (runtime) => {
     expect(error).toMatchObject({
       code: 'ERR_RUNTIME_FAILED',
       containerId: container.id,
-      operation: 'updateContainer',
     })
     expect(error.message).toMatch(/pids.limit is \S+ and not 7$/)
   })

@@ -56,7 +56,7 @@ describe('the metrics of a runtime', () => {
     sim.program('deaf', { onTerm: 'ignore' })
     const deaf = await run('deaf')
     await clock.runUntil(runtime.stopContainer(deaf, 4))
-    const labels = 'operation="stop",outcome="done"'
+    const labels = 'operation="stopContainer",outcome="done"'
     expect(await sample(`operation_duration_seconds_count{${labels}}`)).toBe(1)
     expect(await sample(`operation_duration_seconds_sum{${labels}}`)).toBeCloseTo(4, 1)
     expect(await sample('stop_escalations_total')).toBe(1)
@@ -71,9 +71,15 @@ describe('the metrics of a runtime', () => {
     sim.inject('bad', { effect: 'create', fault: 'fail' })
     await run('good')
     await run('bad').catch(() => undefined)
-    expect(await sample('operation_duration_seconds_count{operation="create",outcome="done"}')).toBe(1)
-    expect(await sample('operation_duration_seconds_count{operation="create",outcome="failed"}')).toBe(1)
-    expect(await sample('operation_duration_seconds_count{operation="start",outcome="done"}')).toBe(1)
+    expect(await sample('operation_duration_seconds_count{operation="createContainer",outcome="done"}')).toBe(
+      1,
+    )
+    expect(
+      await sample('operation_duration_seconds_count{operation="createContainer",outcome="failed"}'),
+    ).toBe(1)
+    expect(await sample('operation_duration_seconds_count{operation="startContainer",outcome="done"}')).toBe(
+      1,
+    )
     expect(await sample('failures_total{code="ERR_CREATE_FAILED"}')).toBe(1)
   })
 
@@ -119,7 +125,9 @@ describe('the metrics of a runtime', () => {
     expect(await register.metrics()).toBe('\n')
     collectMetrics(runtime, { register })
     await run('other')
-    expect(await sample('operation_duration_seconds_count{operation="create",outcome="done"}')).toBe(1)
+    expect(await sample('operation_duration_seconds_count{operation="createContainer",outcome="done"}')).toBe(
+      1,
+    )
   })
 })
 
@@ -142,7 +150,7 @@ describe('the time of an operation', () => {
     expect(times.ended('c', phase('stopping.signalling', 'stopping.grace', 5))).toBeUndefined()
     expect(times.ended('c', phase('stopping.grace', 'exiting', 20))).toBeUndefined()
     expect(times.ended('c', phase('exiting', 'stopped', 3))).toEqual({
-      operation: 'stop',
+      operation: 'stopContainer',
       outcome: 'done',
       durationMs: 28,
     })

@@ -23,8 +23,17 @@ describe('closing with operations in flight', () => {
     ].map((attempt) => refusalOf(attempt))
     await clock.settle()
     await runtime.close()
-    const codes = (await Promise.all(attempts)).map(({ code }) => code)
-    expect(new Set(codes)).toEqual(new Set(['ERR_CLOSED']))
+    const refusals = await Promise.all(attempts)
+    expect(new Set(refusals.map(({ code }) => code))).toEqual(new Set(['ERR_CLOSED']))
+    expect(refusals.map(({ operation }) => operation)).toEqual([
+      'createContainer',
+      'waitContainer',
+      'updateContainerStatus',
+      'stopContainer',
+      'waitContainer',
+      'waitContainerStateStopped',
+      'deleteContainer',
+    ])
     expect(sim.world(container.id).alive).toBe(true)
     expect(clock.pending).toBe(0)
   })

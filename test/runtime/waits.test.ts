@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { ContainerOperation } from '../../src/index.ts'
 import { openStage, refusalOf, standing, deaf } from './stage.ts'
 import { ways } from './ways.ts'
 
@@ -94,34 +95,39 @@ describe('an AbortSignal', () => {
     const { runtime, clock, sim, describe: describeContainer } = await openStage()
     const container = describeContainer(deaf)
     const { id } = container
-    const aborted = async (ask: (options: { signal: AbortSignal }) => Promise<unknown>): Promise<void> => {
+    const aborted = async (
+      operation: ContainerOperation,
+      ask: (options: { signal: AbortSignal }) => Promise<unknown>,
+    ): Promise<void> => {
       const abort = new AbortController()
       const attempt = refusalOf(ask({ signal: abort.signal }))
       abort.abort()
-      expect((await attempt).code).toBe('ERR_ABORTED')
+      expect(await attempt).toMatchObject({ code: 'ERR_ABORTED', operation, containerId: id })
       await clock.advance(100)
     }
     for (const effect of ['create', 'start', 'pause', 'resume', 'signal', 'delete'] as const) {
       sim.inject(id, { effect, fault: 'late', delayMs: 50 })
     }
-    await aborted((options) => runtime.createContainer(container, undefined, options))
+    await aborted('createContainer', (options) => runtime.createContainer(container, undefined, options))
     expect(container.phase).toBe('created')
-    await aborted((options) => runtime.startContainer(container, options))
+    await aborted('startContainer', (options) => runtime.startContainer(container, options))
     expect(container.phase).toBe('running')
-    await aborted((options) => runtime.pauseContainer(container, options))
+    await aborted('pauseContainer', (options) => runtime.pauseContainer(container, options))
     expect(container.phase).toBe('paused')
-    await aborted((options) => runtime.unpauseContainer(container, options))
+    await aborted('unpauseContainer', (options) => runtime.unpauseContainer(container, options))
     expect(container.phase).toBe('running')
-    await aborted((options) => runtime.signalContainer(container, 'USR1', options))
+    await aborted('signalContainer', (options) => runtime.signalContainer(container, 'USR1', options))
     expect(sim.world(id).signals).toEqual([10])
     sim.freezeFromOutside(id)
-    await aborted((options) => runtime.updateContainerStatus(container, options))
+    await aborted('updateContainerStatus', (options) => runtime.updateContainerStatus(container, options))
     expect(container.phase).toBe('paused')
-    await aborted((options) => runtime.waitContainer(container, options))
-    await aborted((options) => runtime.waitContainerStateStopped(container, options))
-    await aborted((options) => runtime.stopContainer(container, 0, options))
+    await aborted('waitContainer', (options) => runtime.waitContainer(container, options))
+    await aborted('waitContainerStateStopped', (options) =>
+      runtime.waitContainerStateStopped(container, options),
+    )
+    await aborted('stopContainer', (options) => runtime.stopContainer(container, 0, options))
     expect(container.phase).toBe('stopped')
-    await aborted((options) => runtime.deleteContainer(container, options))
+    await aborted('deleteContainer', (options) => runtime.deleteContainer(container, options))
     expect(container.phase).toBe('deleted')
   })
 

@@ -16,7 +16,7 @@ export function checkedKeys(
   container: Pick<Container, 'id' | 'terminal'>,
   { tty, detachKeys, bufferMaxBytes, resize$, ...streams }: AttachOptions,
 ): Buffer {
-  const details = { containerId: container.id, operation: 'attachContainer' }
+  const details = { containerId: container.id }
   for (const [field, kind, method] of streamKinds) {
     const stream = streams[field]
     if (stream === undefined || (typeof stream === 'object' && method in stream)) continue

@@ -74,7 +74,7 @@ async function refuseBelowUse({ world, container, cgroupPaths, wanted, before }:
   const inUse = await readMemoryInUse(await world.cgroupMounts(), cgroupPaths)
   if (inUse === undefined || memoryLimitBytes >= inUse.unreclaimableBytes) return
   const error = belowUse(memoryLimitBytes, inUse.unreclaimableBytes)
-  throw inContext(error, { containerId: container.id, operation: 'update' })
+  throw inContext(error, { containerId: container.id })
 }
 
 /**
@@ -112,7 +112,7 @@ async function verify({ world, container, cgroupPaths, wanted }: Work): Promise<
   if (wrong.length === 0) return
   const { id: containerId } = container
   const message = `the runtime reported success for the update of container ${containerId}, but ${wrong.join(', ')}`
-  throw new OciError('ERR_RUNTIME_FAILED', message, { containerId, operation: 'update' })
+  throw new OciError('ERR_RUNTIME_FAILED', message, { containerId })
 }
 
 /** The kernel rounds sizes down to its pages, which have up to 64 KiB. */
@@ -169,10 +169,9 @@ async function explained({ world, cgroupPaths, wanted, container }: Work, error:
   if (inUse === undefined || memoryLimitBytes >= inUse.totalBytes) return error
   const { message, field } = belowUse(memoryLimitBytes, inUse.totalBytes)
   const containerId = container.id
-  const { operation, command } = error
+  const { command } = error
   return new OciError('ERR_INVALID_ARGUMENT', message, {
     containerId,
-    operation,
     field,
     command,
     cause: error,

@@ -61,7 +61,7 @@ export interface Group {
 }
 
 function noCpuTime({ id: containerId }: Container, isThere: boolean): OciError {
-  const details = { containerId, operation: 'stats' }
+  const details = { containerId }
   if (isThere)
     return new OciError('ERR_UNSUPPORTED', 'this host has no cgroup that counts CPU time (cpuacct)', details)
   const message = `container ${containerId} has no cgroup: it was not created, is deleted, or has ended`

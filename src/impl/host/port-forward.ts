@@ -39,8 +39,6 @@ const clientLeftMs = 10_000
 /** No timer of Node holds more. */
 const sessionMaxMs = 2 ** 31 - 1
 
-const operation = 'portForward'
-
 type ForwardWorld = Pick<HostWorld, 'config' | 'environment' | 'programs'> & {
   readonly launcher: Pick<Launcher, 'run'>
 }
@@ -80,7 +78,7 @@ export async function portForward(
   request: PortForwardRequest,
   { signal }: EffectOptions,
 ): Promise<void> {
-  assertPort(request.port, container.id)
+  assertPort(request.port, { containerId: container.id })
   throwIfAborted(signal)
   const { stream } = request
   if (stream.destroyed) return
@@ -154,7 +152,7 @@ async function connectTo(
         'result' in end ? { ...end.result, timedOut: true } : { timedOut: true },
       )
       const message = `port ${request.port} of container ${container.id} was not connected within ${connectTimeoutMs} ms`
-      throw new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation, command })
+      throw new OciError('ERR_TIMEOUT', message, { containerId: container.id, command })
     }
     if (!('result' in met) && !('error' in met)) return { argv, socket: met, ended }
     if ('error' in met) throw met.error
@@ -239,7 +237,7 @@ function failureOf(
   if (reason === undefined) return undefined
   const what = `the connection to port ${request.port} of container ${container.id} broke`
   const command = failedCommand(argv, outcome.result)
-  const details = { containerId: container.id, operation, command }
+  const details = { containerId: container.id, command }
   return new OciError('ERR_IO', `${what}: ${reason}`, details)
 }
 
@@ -275,7 +273,7 @@ async function programPath(world: ForwardWorld, name: string, packageName: strin
   // It may be installed later.
   world.programs.delete(key)
   const message = `there is no ${name} on PATH (${path}); install the package ${packageName} to forward ports`
-  throw new OciError('ERR_UNSUPPORTED', message, { operation })
+  throw new OciError('ERR_UNSUPPORTED', message)
 }
 
 function connectError({ container, request }: Scope, failure: FailedConnection): OciError {
@@ -286,12 +284,12 @@ function connectError({ container, request }: Scope, failure: FailedConnection):
     other: 'ERR_RUNTIME_FAILED',
   }
   const what = `port ${request.port} of container ${container.id} cannot be reached on its loopback interface`
-  return new OciError(codes[kind], `${what}: ${message}`, { containerId: container.id, operation, command })
+  return new OciError(codes[kind], `${what}: ${message}`, { containerId: container.id, command })
 }
 
 function notRunning(container: Container, cause?: unknown): OciError {
   const message = `container ${container.id} is not running: it has no ports to forward`
-  return new OciError('ERR_NOT_RUNNING', message, { containerId: container.id, operation, cause })
+  return new OciError('ERR_NOT_RUNNING', message, { containerId: container.id, cause })
 }
 
 function ignoreError(): void {

@@ -25,8 +25,6 @@ export interface AttachWorld extends Pick<OciWorld, 'config' | 'logger'> {
   readonly attachBridge: AttachBridge
 }
 
-const operation = 'attachContainer'
-
 /**
  * Resolves when the client is joined and the terminal has its first size: output from then on is not missed, so a client
  * that attaches before `start` sees everything.
@@ -73,7 +71,7 @@ async function join(
   signal: AbortSignal,
 ): Promise<BridgeSession> {
   const target = { directory: dirname(attachSocket), socket: basename(attachSocket), bufferMaxBytes }
-  const details = { containerId: container.id, operation }
+  const details = { containerId: container.id }
   try {
     return await world.attachBridge.open(target, signal)
   } catch (cause) {

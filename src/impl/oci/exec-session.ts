@@ -106,7 +106,6 @@ function runningExec(
 function noTerminal(containerId: string): OciError {
   return new OciError('ERR_UNSUPPORTED', 'the command has no terminal', {
     containerId,
-    operation: 'startExec',
     field: 'tty',
   })
 }

@@ -177,6 +177,5 @@ async function resize(
   }
   throw new OciError('ERR_NOT_RUNNING', 'the command has ended: there is no terminal any more', {
     containerId: container.id,
-    operation: 'startExec',
   })
 }

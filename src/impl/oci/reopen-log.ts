@@ -153,6 +153,6 @@ function wrong(container: Container, rule: string, cause?: unknown): OciError {
   })
 }
 
-function details({ id, logPath }: Container): { containerId: string; operation: string; file: string } {
-  return { containerId: id, operation: 'reopenLog', file: logPath }
+function details({ id, logPath }: Container): { containerId: string; file: string } {
+  return { containerId: id, file: logPath }
 }

@@ -24,7 +24,6 @@ import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { signal } from './signal.ts'
 import { portForward } from '../host/port-forward.ts'
-import { told } from '../host/told.ts'
 import { reopenLog } from './reopen-log.ts'
 import { Sampling } from '../sampling.ts'
 import { start } from './start.ts'
@@ -57,33 +56,26 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
   const world = worldOf(options)
   const execs = createExecs({ oci: world, launcher: options.launcher, attachBridge: world.attachBridge })
   return {
-    create: (container, effect) => told('createContainer', container, create(world, container, effect)),
-    start: (container, effect) => told('startContainer', container, start(world, container, effect)),
-    signal: (container, init, number) =>
-      told('signalContainer', container, signal(world, container, init, number)),
-    pause: (container, effect) => told('pauseContainer', container, pause(world, container, effect)),
-    resume: (container, effect) => told('unpauseContainer', container, resume(world, container, effect)),
-    observe: (container, effect) =>
-      told('updateContainerStatus', container, observe(world, container, effect)),
+    create: (container, effect) => create(world, container, effect),
+    start: (container, effect) => start(world, container, effect),
+    signal: (container, init, number) => signal(world, container, init, number),
+    pause: (container, effect) => pause(world, container, effect),
+    resume: (container, effect) => resume(world, container, effect),
+    observe: (container, effect) => observe(world, container, effect),
     isFrozen: (_, init) => isFrozen(world, init),
-    attach: (container, request, effect) =>
-      told('attachContainer', container, attach(world, container, request, effect)),
+    attach: (container, request, effect) => attach(world, container, request, effect),
     execs,
     streams: {
-      reopenLog: (container, effect) =>
-        told('reopenContainerLog', container, reopenLog(world, container, effect)),
-      portForward: (container, init, request, effect) =>
-        told('portForwardContainer', container, portForward(world, container, init, request, effect)),
+      reopenLog: (container, effect) => reopenLog(world, container, effect),
+      portForward: (container, init, request, effect) => portForward(world, container, init, request, effect),
     },
-    update: (container, resources, effect) =>
-      told('updateContainer', container, update(world, container, resources, effect)),
-    stats: (container, effect) => told('containerStats', container, stats(world, container, effect)),
-    oomKilled: (container, exitCode) => told(undefined, container, oomKilled(world, container, exitCode)),
-    killRemaining: (container, effect) => told(undefined, container, killRemaining(world, container, effect)),
-    cleanUp: (container, effect) => told(undefined, container, cleanUp(world, container, effect)),
-    delete: (container, effect) =>
-      told('deleteContainer', container, deleteContainer(world, container, effect)),
-    unreportedExit: (container) => told(undefined, container, unreportedExit(world, container)),
+    update: (container, resources, effect) => update(world, container, resources, effect),
+    stats: (container, effect) => stats(world, container, effect),
+    oomKilled: (container, exitCode) => oomKilled(world, container, exitCode),
+    killRemaining: (container, effect) => killRemaining(world, container, effect),
+    cleanUp: (container, effect) => cleanUp(world, container, effect),
+    delete: (container, effect) => deleteContainer(world, container, effect),
+    unreportedExit: (container) => unreportedExit(world, container),
     adopt: (container, provenance) => {
       world.adopted.set(container, provenance)
       if (provenance.wasCreated) world.ours.add(container)

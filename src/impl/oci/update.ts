@@ -49,7 +49,7 @@ async function cgroupsOfLiving(world: OciWorld, place: Place, options: EffectOpt
   const { status, init } = await observe(world, container, options)
   if (status === 'absent') {
     const message = `container ${container.id} is unknown to the runtime`
-    throw new OciError('ERR_UNKNOWN_TO_RUNTIME', message, { containerId: container.id, operation: 'update' })
+    throw new OciError('ERR_UNKNOWN_TO_RUNTIME', message, { containerId: container.id })
   }
   if (init === undefined) throw hasEnded(container)
   return readCgroupPaths(init.pid)
@@ -57,7 +57,7 @@ async function cgroupsOfLiving(world: OciWorld, place: Place, options: EffectOpt
 
 function hasEnded({ id: containerId }: Container): OciError {
   const message = `container ${containerId} has ended: its limits cannot be changed any more`
-  return new OciError('ERR_NOT_RUNNING', message, { containerId, operation: 'update' })
+  return new OciError('ERR_NOT_RUNNING', message, { containerId })
 }
 
 /** By a file: crun cannot read its standard input when that is a socket. */

@@ -205,13 +205,13 @@ function isWhole(value: unknown, min: number, max: number): boolean {
 
 function unsupported(field: string): OciError {
   const message = `${field} cannot be changed by an update: only memory.limit, .reservation and .swap, cpu.shares, .quota, .period, .cpus and .mems, and pids.limit can`
-  return new OciError('ERR_UNSUPPORTED', message, { field, operation: 'update' })
+  return new OciError('ERR_UNSUPPORTED', message, { field })
 }
 
 /** Names a limit, what it was, and what it must be. */
 function invalid(field: string, value: unknown, rule: string): OciError {
   const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 200)) : shownOf(value)
-  return new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown} ${rule}`, { field, operation: 'update' })
+  return new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown} ${rule}`, { field })
 }
 
 function shownOf(value: unknown): string {

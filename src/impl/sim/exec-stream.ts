@@ -151,6 +151,5 @@ function sessionOf(
 }
 
 function noTerminal(containerId: string): OciError {
-  const details = { containerId, operation: 'startExec', field: 'tty' }
-  return new OciError('ERR_UNSUPPORTED', 'the command has no terminal', details)
+  return new OciError('ERR_UNSUPPORTED', 'the command has no terminal', { containerId, field: 'tty' })
 }

@@ -126,9 +126,12 @@ export function injectedError(
 ): OciError {
   if (error !== undefined) return error
   const message = `injected failure of ${effect} of container ${containerId}`
-  if (effect !== 'execSync') return new OciError(codeOf[effect], message, { containerId, operation: effect })
-  const details = { containerId, operation: 'execSyncContainer', ...nothingSaid() }
-  return new ExecSyncError(codeOf[effect], message, details)
+  if (effect !== 'execSync') return new OciError(codeOf[effect], message, { containerId })
+  return new ExecSyncError(codeOf[effect], message, {
+    containerId,
+    operation: 'execSyncContainer',
+    ...nothingSaid(),
+  })
 }
 
 const codeOf: Readonly<Record<SimulatedEffect, ErrorCode>> = {

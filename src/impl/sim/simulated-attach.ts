@@ -58,8 +58,8 @@ async function resized(console: SimulatedConsole, size: TerminalSize): Promise<v
 }
 
 function consoleOf(found: SimulatedContainer | undefined, id: string): SimulatedConsole {
-  if (found === undefined || found.status === 'stopped') throw notRunning(id, 'attachContainer')
-  if (!found.monitor.alive) throw monitorLost(id, 'attachContainer')
-  if (found.console.isFull) throw refusal('ERR_BUSY', id, 'attachContainer', 'has too many clients already')
+  if (found === undefined || found.status === 'stopped') throw notRunning(id)
+  if (!found.monitor.alive) throw monitorLost(id)
+  if (found.console.isFull) throw refusal('ERR_BUSY', id, 'has too many clients already')
   return found.console
 }

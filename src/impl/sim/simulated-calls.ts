@@ -134,5 +134,5 @@ function notAwaited(options: CallOptions): OciError {
 }
 
 function failure({ effect, id }: CallOptions, code: ErrorCode, problem: string): OciError {
-  return new OciError(code, `${effect} of container ${id} ${problem}`, { containerId: id, operation: effect })
+  return new OciError(code, `${effect} of container ${id} ${problem}`, { containerId: id })
 }

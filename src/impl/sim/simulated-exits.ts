@@ -34,7 +34,7 @@ export class SimulatedExits implements ExitSource {
 
   expect(id: string): void {
     validId(id)
-    this.#assertOpen('expect')
+    this.#assertOpen()
     if (this.#reported.has(id)) return
     this.#expected.add(id)
     this.#lookLater([id])
@@ -47,14 +47,14 @@ export class SimulatedExits implements ExitSource {
 
   async discard(id: string): Promise<void> {
     validId(id)
-    this.#assertOpen('discard')
+    this.#assertOpen()
     this.#expected.delete(id)
     this.#reported.delete(id)
     await this.#discarding(id)
   }
 
   async scan(): Promise<void> {
-    this.#assertOpen('scan')
+    this.#assertOpen()
     for (const id of this.#expected) this.#look(id)
     await Promise.resolve()
   }
@@ -80,8 +80,8 @@ export class SimulatedExits implements ExitSource {
     this.#facts.next(exit)
   }
 
-  #assertOpen(operation: string): void {
+  #assertOpen(): void {
     if (!this.#closed) return
-    throw new OciError('ERR_CLOSED', 'the simulated runtime is closed; reopen it', { operation })
+    throw new OciError('ERR_CLOSED', 'the simulated runtime is closed; reopen it')
   }
 }

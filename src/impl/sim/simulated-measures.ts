@@ -37,8 +37,8 @@ export async function update(
   const look = existing(container)
   await run('update', container, signal, () => {
     const found = look()
-    if (found === undefined) throw unknownToRuntime(id, 'update')
-    if (found.status === 'stopped') throw notRunning(id, 'update')
+    if (found === undefined) throw unknownToRuntime(id)
+    if (found.status === 'stopped') throw notRunning(id)
     if (isEmpty(requested)) return
     const usedBytes = memoryOf(found.usages)
     if (memoryLimitBytes !== unlimited && memoryLimitBytes < usedBytes)
@@ -56,7 +56,7 @@ export function stats(
   const look = existing(container)
   return run('stats', container, signal, () => {
     const found = look()
-    if (found === undefined) throw notRunning(container.id, 'stats')
+    if (found === undefined) throw notRunning(container.id)
     const atNano = BigInt(Math.round(clock.now() * nanosPerMs))
     const ageNano = (): bigint => BigInt(Math.round(found.ageMs * nanosPerMs))
     const { cpuNano } = found.meter.read()

@@ -145,7 +145,7 @@ export class SimulatedRuntime extends SimulatedStage implements RuntimeImpl {
     const { world } = this.simulation
     return this.#run('signal', container, options.signal, () => {
       const found = world.find(container.id)
-      if (found === undefined) throw notRunning(container.id, 'signal')
+      if (found === undefined) throw notRunning(container.id)
       world.signal(found, init, signal)
     })
   }
@@ -236,7 +236,7 @@ export class SimulatedRuntime extends SimulatedStage implements RuntimeImpl {
     const existing = this.#supervision.existing(container)
     return this.#run(effect, container, signal, () => {
       const found = existing()
-      if (found === undefined) throw unknownToRuntime(container.id, effect)
+      if (found === undefined) throw unknownToRuntime(container.id)
       act(found)
     })
   }

@@ -51,7 +51,7 @@ export class SimulatedScript {
   }
 
   listen(selector: ContainerSelector, port: number, listener: SimulatedListener | undefined): void {
-    assertPort(port, undefined, 'listen')
+    assertPort(port, { operation: 'listen' })
     this.#listeners.unshift({ selector, what: { port, listener } })
   }
 

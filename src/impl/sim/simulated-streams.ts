@@ -32,13 +32,15 @@ function reopenLog(
   const look = existing(container)
   return run('reopenLog', container, signal, () => {
     const found = look()
-    if (found?.monitor.alive !== true) throw monitorLost(id, 'reopenLog')
+    if (found?.monitor.alive !== true) throw monitorLost(id)
     return new Promise<void>((resolve, reject) => {
       const timer = clock.setTimeout(
-        () => reject(refusal('ERR_TIMEOUT', id, 'reopenLog', 'has a monitor that does not answer')),
+        () => reject(refusal('ERR_TIMEOUT', id, 'has a monitor that does not answer')),
         reopenMaxMs,
       )
-      signal.addEventListener('abort', () => reject(aborted(id, 'reopenLog', signal.reason)), { once: true })
+      signal.addEventListener('abort', () => reject(aborted(id, 'the reopening of the log', signal.reason)), {
+        once: true,
+      })
       found.monitor.whenListening(() => {
         clock.clearTimeout(timer)
         found.console.reopenLog()
@@ -56,7 +58,7 @@ async function portForward(
   { signal }: EffectOptions,
 ): Promise<void> {
   const { id } = container
-  assertPort(port, id)
+  assertPort(port, { containerId: id })
   if (stream.destroyed) return
   const look = existing(container)
   const left = new AbortController()
@@ -69,11 +71,10 @@ async function portForward(
     await run('portForward', container, left.signal, () => {
       stream.off('close', leave)
       const found = look()
-      if (found === undefined || !isInit(found, init) || found.status === 'stopped')
-        throw notRunning(id, 'portForward')
+      if (found === undefined || !isInit(found, init) || found.status === 'stopped') throw notRunning(id)
       const listener = found.process.started ? script.listenerAt(found.container, port) : undefined
       if (listener === undefined) {
-        throw refusal(portRefusedCode, id, 'portForward', `has nobody who listens on port ${port}`)
+        throw refusal(portRefusedCode, id, `has nobody who listens on port ${port}`)
       }
       return converse({ found, port, stream, left: left.signal }, connect(found, listener))
     })
@@ -84,7 +85,7 @@ async function portForward(
     for (const each of [signal, closing]) each.removeEventListener('abort', leave)
     if (!stream.destroyed) stream.off('error', ignoreError).off('close', leave)
   }
-  if (signal.aborted) throw aborted(id, 'portForward', signal.reason)
+  if (signal.aborted) throw aborted(id, 'the port forward', signal.reason)
   if (closing.aborted) throw new OciError('ERR_CLOSED', 'the runtime was closed', { containerId: id })
 }
 
@@ -139,12 +140,14 @@ async function converse(
   if (end === 'client' && stream.readableEnded) outside.resume()
   else outside.destroy()
   stream.destroy()
-  if (broken) throw refusal('ERR_IO', found.id, 'portForward', `broke the connection to port ${port}`)
+  if (broken) throw refusal('ERR_IO', found.id, `broke the connection to port ${port}`)
 }
 
-function aborted(containerId: string, operation: string, cause: unknown): OciError {
-  const details = { containerId, operation, cause }
-  return new OciError('ERR_ABORTED', `${operation} of container ${containerId} was aborted`, details)
+function aborted(containerId: string, what: string, cause: unknown): OciError {
+  return new OciError('ERR_ABORTED', `${what} of container ${containerId} was aborted`, {
+    containerId,
+    cause,
+  })
 }
 
 function ignoreError(): void {

@@ -101,7 +101,7 @@ export class SimulatedWorld implements ContainerHost {
   create(container: Container): SimulatedContainer {
     const { id } = container
     if (this.#containers.has(id)) {
-      throw refusal('ERR_CREATE_FAILED', id, 'create', 'exists already; delete it first')
+      throw refusal('ERR_CREATE_FAILED', id, 'exists already; delete it first')
     }
     const program = this.#script.programOf(container)
     const created = new SimulatedContainer(this, container, program, (end) => this.#ended(created, end))
@@ -110,26 +110,25 @@ export class SimulatedWorld implements ContainerHost {
   }
 
   start(found: SimulatedContainer): void {
-    assertAlive(found, 'start')
-    if (found.process.started) throw refusal('ERR_RUNTIME_FAILED', found.id, 'start', 'is running already')
-    if (found.process.frozen)
-      throw refusal('ERR_RUNTIME_FAILED', found.id, 'start', 'is paused; resume it first')
+    assertAlive(found)
+    if (found.process.started) throw refusal('ERR_RUNTIME_FAILED', found.id, 'is running already')
+    if (found.process.frozen) throw refusal('ERR_RUNTIME_FAILED', found.id, 'is paused; resume it first')
     found.start()
   }
 
   signal(found: SimulatedContainer, init: ProcessIdentity, number: number): void {
-    if (!isInit(found, init)) throw notRunning(found.id, 'signal')
-    assertAlive(found, 'signal')
+    if (!isInit(found, init)) throw notRunning(found.id)
+    assertAlive(found)
     found.process.signal(number)
   }
 
   pause(found: SimulatedContainer): void {
-    assertAlive(found, 'pause')
+    assertAlive(found)
     found.freeze()
   }
 
   resume(found: SimulatedContainer): void {
-    assertAlive(found, 'resume')
+    assertAlive(found)
     found.thaw()
   }
 
@@ -144,7 +143,7 @@ export class SimulatedWorld implements ContainerHost {
     const found = this.#containers.get(id)
     if (found === undefined) return
     if (found.process.alive && (found.process.started || found.process.frozen)) {
-      throw refusal('ERR_RUNTIME_FAILED', id, 'delete', `is ${found.status}; stop it first`)
+      throw refusal('ERR_RUNTIME_FAILED', id, `is ${found.status}; stop it first`)
     }
     this.remove(id)
   }
@@ -202,6 +201,6 @@ export function isInit({ process }: SimulatedContainer, init: ProcessIdentity): 
   return process.identity.pid === init.pid && process.identity.startTicks === init.startTicks
 }
 
-function assertAlive(found: SimulatedContainer, operation: string): void {
-  if (!found.process.alive) throw notRunning(found.id, operation)
+function assertAlive(found: SimulatedContainer): void {
+  if (!found.process.alive) throw notRunning(found.id)
 }

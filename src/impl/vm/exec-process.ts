@@ -273,8 +273,7 @@ class RunningExec implements VmExec {
   async resize(size: TerminalSize): Promise<void> {
     if (!this.#running.wanted.terminal) {
       const { containerId } = this.#running
-      const details = { containerId, operation: 'startExec', field: 'tty' }
-      throw new OciError('ERR_UNSUPPORTED', 'the command has no terminal', details)
+      throw new OciError('ERR_UNSUPPORTED', 'the command has no terminal', { containerId, field: 'tty' })
     }
     await resizeTo(this.#running.shim, this.#process(), size)
   }

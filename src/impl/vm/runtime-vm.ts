@@ -10,7 +10,6 @@ import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import { readCgroupMounts, type CgroupMount } from '../host/cgroups.ts'
 import { ExecHome } from '../host/exec-home.ts'
-import { told } from '../host/told.ts'
 import { Sampling } from '../sampling.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
 import { attach } from './attach.ts'
@@ -53,33 +52,26 @@ export function createRuntimeVm(options: RuntimeVmOptions): RuntimeImpl {
   const world = worldOf(options)
   const execs = createVmExecs(world)
   return {
-    create: (container, effect) => told('createContainer', container, create(world, container, effect)),
-    start: (container, effect) => told('startContainer', container, start(world, container, effect)),
-    signal: (container, init, number, effect) =>
-      told('signalContainer', container, signal(world, container, init, number, effect)),
-    pause: (container, effect) => told('pauseContainer', container, pause(world, container, effect)),
-    resume: (container, effect) => told('unpauseContainer', container, resume(world, container, effect)),
-    observe: (container, effect) =>
-      told('updateContainerStatus', container, observe(world, container, effect)),
+    create: (container, effect) => create(world, container, effect),
+    start: (container, effect) => start(world, container, effect),
+    signal: (container, init, number, effect) => signal(world, container, init, number, effect),
+    pause: (container, effect) => pause(world, container, effect),
+    resume: (container, effect) => resume(world, container, effect),
+    observe: (container, effect) => observe(world, container, effect),
     isFrozen: (container, init) => isFrozen(world, container, init),
-    attach: (container, request, effect) =>
-      told('attachContainer', container, attach(world, container, request, effect)),
+    attach: (container, request, effect) => attach(world, container, request, effect),
     execs,
     streams: {
-      reopenLog: (container, effect) =>
-        told('reopenContainerLog', container, reopenLog(world, container, effect)),
-      portForward: (container, init, request, effect) =>
-        told('portForwardContainer', container, portForward(world, container, init, request, effect)),
+      reopenLog: (container, effect) => reopenLog(world, container, effect),
+      portForward: (container, init, request, effect) => portForward(world, container, init, request, effect),
     },
-    update: (container, resources, effect) =>
-      told('updateContainer', container, update(world, container, resources, effect)),
-    stats: (container, effect) => told('containerStats', container, stats(world, container, effect)),
-    oomKilled: (container, exitCode) => told(undefined, container, oomKilled(world, container, exitCode)),
-    killRemaining: (container, effect) => told(undefined, container, killRemaining(world, container, effect)),
-    cleanUp: (container, effect) => told(undefined, container, cleanUp(world, container, effect)),
-    delete: (container, effect) =>
-      told('deleteContainer', container, deleteContainer(world, container, effect)),
-    unreportedExit: (container) => told(undefined, container, unreportedExit(world, container)),
+    update: (container, resources, effect) => update(world, container, resources, effect),
+    stats: (container, effect) => stats(world, container, effect),
+    oomKilled: (container, exitCode) => oomKilled(world, container, exitCode),
+    killRemaining: (container, effect) => killRemaining(world, container, effect),
+    cleanUp: (container, effect) => cleanUp(world, container, effect),
+    delete: (container, effect) => deleteContainer(world, container, effect),
+    unreportedExit: (container) => unreportedExit(world, container),
     adopt: (container, provenance) => adoptContainer(world, container, provenance),
     tidy: (ids) => tidy(world, ids),
     exits: world.exits,

@@ -49,5 +49,5 @@ export async function update(
 
 function hasEnded({ id: containerId }: Container): OciError {
   const message = `container ${containerId} has ended: its limits cannot be changed any more`
-  return new OciError('ERR_NOT_RUNNING', message, { containerId, operation: 'update' })
+  return new OciError('ERR_NOT_RUNNING', message, { containerId })
 }

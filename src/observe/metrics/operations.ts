@@ -1,33 +1,33 @@
 /** How long operations took, from the changes of phase: a container cannot be asked, and need not be. */
+import type { ContainerOperation } from '../../errors/index.ts'
 import type { PhaseEvent } from '../event-types.ts'
 
-export type Operation = 'create' | 'start' | 'pause' | 'unpause' | 'stop' | 'delete'
 /** `overtaken`: something else happened meanwhile, a stop or an exit. */
 export type OperationOutcome = 'done' | 'failed' | 'overtaken'
 
 export interface OperationTime {
-  readonly operation: Operation
+  readonly operation: ContainerOperation
   readonly outcome: OperationOutcome
   readonly durationMs: number
 }
 
 interface Busy {
-  readonly operation: Operation
+  readonly operation: ContainerOperation
   readonly done: readonly string[]
   readonly failed: readonly string[]
 }
 
 /** The phases that are an operation each, and how the phase after says what came of it. */
 const busyPhases: Readonly<Record<string, Busy>> = {
-  creating: { operation: 'create', done: ['created', 'exiting'], failed: ['cleaning'] },
+  creating: { operation: 'createContainer', done: ['created', 'exiting'], failed: ['cleaning'] },
   starting: {
-    operation: 'start',
+    operation: 'startContainer',
     done: ['running', 'exiting', 'stopping.signalling', 'stopping.killing'],
     failed: ['cleaning'],
   },
-  pausing: { operation: 'pause', done: ['paused'], failed: ['observing'] },
-  resuming: { operation: 'unpause', done: ['running'], failed: ['observing'] },
-  deleting: { operation: 'delete', done: ['deleted'], failed: ['stopped', 'failed'] },
+  pausing: { operation: 'pauseContainer', done: ['paused'], failed: ['observing'] },
+  resuming: { operation: 'unpauseContainer', done: ['running'], failed: ['observing'] },
+  deleting: { operation: 'deleteContainer', done: ['deleted'], failed: ['stopped', 'failed'] },
 }
 
 export class OperationTimes {
@@ -55,7 +55,7 @@ export class OperationTimes {
       return undefined
     }
     this.#stopping.delete(containerId)
-    return { operation: 'stop', outcome: 'done', durationMs }
+    return { operation: 'stopContainer', outcome: 'done', durationMs }
   }
 }
 

@@ -178,7 +178,7 @@ describe('a create that can be known to be wrong', () => {
       const world = await openSystemdWorld()
       const container = world.container()
       const error = await errorOf(world.impl.create(container, createEffect))
-      expect(error).toMatchObject({ code: 'ERR_IO', file: '/nowhere/bus', containerId: 'c1' })
+      expect(error).toMatchObject({ code: 'ERR_IO', file: '/nowhere/bus' })
       await world.impl.cleanUp(container, effect)
       expect([world.spawned, world.discarded]).toEqual([[], []])
     })
@@ -254,8 +254,6 @@ describe('a create on a host without conmon', () => {
       code: 'ERR_RUNTIME_NOT_FOUND',
       file: '/nowhere/crun',
       field: 'runtimePath',
-      containerId: 'c1',
-      operation: 'createContainer',
     })
     await world.impl.cleanUp(container, effect)
     await world.impl.delete(container, effect)

@@ -269,7 +269,7 @@ describe('a client of a container', () => {
     sim.killMonitor('c')
     await expect(attach()).rejects.toMatchObject({ code: 'ERR_MONITOR_LOST' })
     sim.exitNow('c', 0)
-    await expect(attach()).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING', operation: 'attachContainer' })
+    await expect(attach()).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
   })
 
   it('is refused when there are too many', async () => {

@@ -94,7 +94,7 @@ describe('the simulated runtime', () => {
 
     const running = containerOf('running')
     const { init } = await run(running)
-    await expect(start(running)).rejects.toMatchObject({ code: 'ERR_RUNTIME_FAILED', operation: 'start' })
+    await expect(start(running)).rejects.toMatchObject({ code: 'ERR_RUNTIME_FAILED' })
     await expect(sim.delete(running, options)).rejects.toMatchObject({ code: 'ERR_RUNTIME_FAILED' })
     await expect(sim.signal(running, nobody, SIGKILL, options)).rejects.toMatchObject({
       code: 'ERR_NOT_RUNNING',

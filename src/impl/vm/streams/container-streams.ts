@@ -143,7 +143,6 @@ class Streams implements ContainerStreams {
     if (signal.aborted) {
       throw new OciError('ERR_ABORTED', 'nobody waits for this any more', {
         containerId: id,
-        operation: 'attachContainer',
         cause: signal.reason,
       })
     }

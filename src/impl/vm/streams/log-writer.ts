@@ -96,7 +96,7 @@ export class LogWriter {
   /** As {@link LogFile.reopen}; also ERR_TIMEOUT, ERR_ABORTED: then the log goes on where it is, or is reopened late. */
   async reopen(signal: AbortSignal): Promise<void> {
     const { containerId, path } = this.#spec
-    const details = { containerId, operation: 'reopenLog', file: path }
+    const details = { containerId, file: path }
     if (this.#isClosed) throw new OciError('ERR_CLOSED', `log ${path} is not written any more`, details)
     const { promise: givenUp, reject } = Promise.withResolvers<never>()
     givenUp.catch(() => undefined)

@@ -51,7 +51,7 @@ export class OutputHub {
   /** Output from now on. Throws ERR_NOT_RUNNING when there will be none, ERR_BUSY. */
   join(bufferMaxBytes: number = bufferDefaultMaxBytes): HubClient {
     const { containerId, input, onFree } = this.#options
-    const details = { containerId, operation: 'attachContainer' }
+    const details = { containerId }
     if (this.#isOver) {
       const message = `container ${containerId} is not running: there is nothing to attach to`
       throw new OciError('ERR_NOT_RUNNING', message, details)

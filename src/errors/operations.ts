@@ -1,0 +1,50 @@
+/** The names that errors and metrics have for what was asked: those of the public functions, and no others. */
+
+/** The verbs on a container, as `Runtime` has them. */
+export type ContainerOperation =
+  | 'createContainer'
+  | 'startContainer'
+  | 'stopContainer'
+  | 'deleteContainer'
+  | 'pauseContainer'
+  | 'unpauseContainer'
+  | 'signalContainer'
+  | 'updateContainer'
+  | 'updateContainerStatus'
+  | 'containerStats'
+  | 'execSyncContainer'
+  | 'startExec'
+  | 'execContainer'
+  | 'attachContainer'
+  | 'portForwardContainer'
+  | 'reopenContainerLog'
+  | 'waitContainer'
+  | 'waitContainerStateStopped'
+
+/** What the `operation` of an error says. */
+export type Operation =
+  | ContainerOperation
+  | 'open'
+  | 'recover'
+  | 'close'
+  | 'shutdown'
+  | 'openInspector'
+  | 'loadConfig'
+  | 'parseConfig'
+  | 'defineConfig'
+  | 'validateRuntimeHandler'
+  | 'defaultSpec'
+  | 'writeBundle'
+  | 'setSpec'
+  | 'setState'
+  | 'setCreated'
+  | 'setStartFailed'
+  | 'netNsPath'
+  | 'fromDisk'
+  | 'readContainerLog'
+  | 'joinLogLines'
+  // oci-supervisor/testing
+  | 'inject'
+  | 'listen'
+  | 'advance'
+  | 'coverEdges'
