@@ -80,7 +80,6 @@ describe('the error of attaching', () => {
     const joined = attach({ config, logger: silentLogger, attachBridge }, container, {}, effect)
     await expect(joined).rejects.toMatchObject({
       code: 'ERR_LAUNCHER_LOST',
-      operation: 'attachContainer',
       command: { argv: [nodePath, expect.anything()], exitCode: 3, stderrTail: 'no room\n' },
     })
   })
