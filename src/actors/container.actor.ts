@@ -135,9 +135,13 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   start(): void {
     this.container.bindView(this)
     const { adopt } = this.#options
-    if (adopt !== undefined && adopt.exit === undefined) this.impl.exits.expect(this.container.id)
+    if (adopt === undefined) {
+      this.#machine.start(undefined)
+      return
+    }
+    if (adopt.exit === undefined) this.impl.exits.expect(this.container.id)
     this.#machine.start(adopt)
-    if (adopt?.monitor !== undefined && adopt.monitorLostAt === undefined && this.isLive) {
+    if (adopt.monitorLostAt === undefined && this.isLive) {
       this.#watch.monitor({ monitor: adopt.monitor, monitorGone: undefined })
     }
   }

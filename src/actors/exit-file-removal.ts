@@ -22,15 +22,14 @@ export interface ExitFileRemoval {
 
 const removalsMax = 8
 const retryDelaysMs = [20, 200] as const
-/** The oldest are forgotten beyond this. Each stands for a file on a disk that refuses to remove files. */
-const leftOversMax = 10_000
-
 export function createExitFileRemoval(options: {
   readonly pathOf: (id: string) => string
   readonly clock: Clock
   readonly log: Logger
+  /** The oldest are forgotten beyond this. Each stands for a file on a disk that refuses to remove files. */
+  readonly leftOversMax?: number
 }): ExitFileRemoval {
-  const { pathOf, clock, log } = options
+  const { pathOf, clock, log, leftOversMax = 10_000 } = options
   const lanes = createLanes(removalsMax)
   const underWay = new Map<string, Promise<void>>()
   const leftOvers = new Map<string, string>()

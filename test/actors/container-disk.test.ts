@@ -62,6 +62,22 @@ describe('a container on disk', () => {
     expect(directory.begun).toHaveLength(1)
   })
 
+  it('gets its place once for all who ask at the same time, and nothing written where nothing has changed', async () => {
+    const { directory, disk, record, written } = stage()
+    let prepared = 0
+    directory.prepareGate = () => {
+      prepared += 1
+      return Promise.resolve()
+    }
+    disk.put(record('first'))
+    await Promise.all([disk.prepare(), disk.prepare()])
+    await disk.flush()
+    expect([prepared, directory.begun]).toEqual([1, []])
+    disk.put(record('second'))
+    await disk.flush()
+    expect(written()).toBe('second')
+  })
+
   it('has no place before there is a state for it', async () => {
     const { disk } = stage()
     await expect(disk.prepare()).rejects.toMatchObject({ code: 'ERR_INTERNAL', containerId: 'c1' })

@@ -78,6 +78,16 @@ describe('the commands of a container', () => {
     expect([events, signals, execs.list]).toEqual([[], [9], []])
   })
 
+  it('have all ended where an implementation has none', async () => {
+    const execs = new ContainerExecs({
+      container: new Container({ id: 'c1', bundlePath: '/b' }),
+      execs: undefined,
+      clock: systemClock,
+      publish: () => undefined,
+    })
+    expect(await execs.end(2000)).toBe(true)
+  })
+
   it('end with the code they had, when that is heard before they are given up', async () => {
     const { execs, events, begun, start, exit } = stage()
     start()

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Looks } from '../../src/actors/look.ts'
+import { look, Looks, type LookScope } from '../../src/actors/look.ts'
+import { Container } from '../../src/container.ts'
+import { SimulatedClock, SimulatedRuntime } from '../../src/testing.ts'
 
 /** Looks that end when the test says so. */
 function stage() {
@@ -53,5 +55,56 @@ describe('looks at a container', () => {
     expect(begun).toHaveLength(3)
     begun[2]?.resolve()
     await third
+  })
+})
+
+/** A running container whose process is gone, and what a look tells of it. */
+function lookStage(changes: Partial<LookScope> = {}, scan = (): Promise<void> => Promise.resolve()) {
+  const clock = new SimulatedClock()
+  const impl = new SimulatedRuntime({ clock })
+  impl.exits.scan = scan
+  const facts: string[] = []
+  const scope: LookScope = {
+    container: new Container({ id: 'c1', bundlePath: '/b' }),
+    impl,
+    clock,
+    observeTimeoutMs: 1000,
+    init: { pid: 42, startTicks: '1' },
+    isLive: true,
+    phase: 'running',
+    phaseCount: 1,
+    waitingFor: undefined,
+    ownsProcess: () => false,
+    fact: ({ type }) => facts.push(type),
+    ...changes,
+  }
+  return { clock, scope, facts }
+}
+
+describe('a look', () => {
+  it('tells of a process that is gone', async () => {
+    const { scope, facts } = lookStage()
+    await look(scope)
+    expect(facts).toEqual(['process.gone'])
+  })
+
+  it('tells nothing of a container that has none to lose', async () => {
+    const { scope, facts } = lookStage({ isLive: false })
+    await look(scope)
+    expect(facts).toEqual([])
+  })
+
+  it('that was given up for its time tells nothing later', async () => {
+    const scanned = Promise.withResolvers<void>()
+    const { clock, scope, facts } = lookStage({}, () => scanned.promise)
+    const looked = expect(look(scope)).rejects.toMatchObject({
+      code: 'ERR_TIMEOUT',
+      operation: 'updateContainerStatus',
+    })
+    await clock.advance(1000)
+    await looked
+    scanned.resolve()
+    await turn()
+    expect(facts).toEqual([])
   })
 })

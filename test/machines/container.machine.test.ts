@@ -119,6 +119,14 @@ describe('start', () => {
     expect(trial.context.started).toBe(times.started)
   })
 
+  it('refuses a delete without force at once, and goes on', async () => {
+    const trial = await places.starting()
+    const remove = trial.delete(false)
+    expect([trial.phase, trial.reply(remove)]).toEqual(['starting', 'refused'])
+    await trial.done('start')
+    expect(trial.phase).toBe('running')
+  })
+
   it('asked for while creating begins when that is done, once for all who ask', async () => {
     const trial = new Trial()
     const [create, ...starts] = [trial.create(), trial.command('start'), trial.command('start')]
@@ -400,6 +408,19 @@ describe('pause and unpause', () => {
     },
     { place: 'resuming', effect: 'resume', status: 'stopped', phase: 'exiting', events: ['paused'] },
   ] as const
+  it.each([
+    ['pausing', 'pause', 'pauseContainer'],
+    ['resuming', 'unpause', 'unpauseContainer'],
+  ] as const)(
+    'that hang while %s are said to be of the verb %s that was asked for',
+    async (place, verb, operation) => {
+      const trial = await places[place]()
+      const joined = trial.command(verb)
+      await trial.pass(10_000)
+      expect(trial.error(joined)).toMatchObject({ code: 'ERR_TIMEOUT', operation })
+    },
+  )
+
   const failures = [
     { how: 'fails', code: 'ERR_RUNTIME_FAILED' },
     { how: 'hangs', code: 'ERR_TIMEOUT' },

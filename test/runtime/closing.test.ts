@@ -70,6 +70,16 @@ describe('closing with operations in flight', () => {
 })
 
 describe('a closed runtime', () => {
+  it('lets nobody wait for an exit that it will not record', async () => {
+    const stage = await openStage()
+    const { runtime, clock } = stage
+    const container = await ways.exiting(stage)
+    const update = refusalOf(runtime.updateContainerStatus(container))
+    await clock.settle()
+    await clock.runUntil(runtime.close())
+    expect((await update).code).toBe('ERR_CLOSED')
+  })
+
   it('refuses every verb', async () => {
     const { runtime, started, describe: describeContainer } = await openStage()
     const container = await started()

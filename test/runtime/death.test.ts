@@ -216,6 +216,8 @@ describe('a machine that dies', () => {
     expect(sim.world(container.id).alive).toBe(true)
     await clock.runUntil(runtime.deleteContainer(bystander))
     expect(runtime.containers.list()).toEqual([container])
+    await clock.runUntil(runtime.shutdown())
+    expect(sim.world(container.id).alive).toBe(true)
   })
 })
 

@@ -220,6 +220,39 @@ describe('after a restart', () => {
     expect(await (await stage.boot()).told('job')).toEqual([])
   })
 
+  it('nobody looks at a monitor whose death was recorded, nor for the exit of what has ended', async () => {
+    const stage = openRestartStage()
+    const first = await stage.boot()
+    const alone = await started(stage, first, 'alone')
+    await started(stage, first, 'watched')
+    const ended = await started(stage, first, 'ended', { runsForMs: 10 })
+    stage.sim.killMonitor('alone')
+    await stage.clock.advance(10_000)
+    expect([alone.phase, ended.phase]).toEqual(['running', 'stopped'])
+    await stage.crash()
+    const expected: string[] = []
+    const looks = new Set<number>()
+    await stage.boot({
+      wrap: (sim) => {
+        const expectExit = sim.exits.expect.bind(sim.exits)
+        sim.exits.expect = (id) => {
+          expected.push(id)
+          expectExit(id)
+        }
+        return altered(sim, {
+          processState: (identity) => {
+            looks.add(identity.pid)
+            return sim.processState(identity)
+          },
+        })
+      },
+    })
+    expect(expected.toSorted()).toEqual(['alone', 'watched'])
+    looks.clear()
+    await stage.clock.advance(10_000)
+    expect(looks.size).toBe(1)
+  })
+
   it('the death of a monitor is noticed, without a pipe to hear it by', async () => {
     const stage = openRestartStage()
     await started(stage, await stage.boot(), 'job')

@@ -56,6 +56,38 @@ describe('updateContainerStatus', () => {
     expect(clock.now()).toBe(5000)
   })
 
+  it('believes what the monitor wrote down and could not report', async () => {
+    const finished = '2026-01-01T00:00:03.000000000Z'
+    const { runtime, clock, started, sim } = await openStage({
+      wrap: (inner) => Object.assign(inner, { unreportedExit: () => Promise.resolve({ code: 7, finished }) }),
+    })
+    const container = await started()
+    sim.killProcessSilently(container.id)
+    await clock.runUntil(runtime.updateContainerStatus(container))
+    expect(container.state.exit).toMatchObject({ kind: 'code', code: 7, finished })
+  })
+
+  it('ends the commands of a container before its end is told', async () => {
+    const order: string[] = []
+    const { runtime, clock, started, sim } = await openStage({
+      wrap: (inner) => {
+        const endAll = inner.execs.endAll.bind(inner.execs)
+        inner.execs.endAll = async (...given) => {
+          order.push('commands')
+          return endAll(...given)
+        }
+        return inner
+      },
+    })
+    const container = await started()
+    runtime.events$.subscribe(({ type }) => {
+      if (type === 'exited') order.push(type)
+    })
+    sim.exitNow(container.id, 0)
+    await clock.runUntil(runtime.waitContainer(container))
+    expect(order).toEqual(['commands', 'exited'])
+  })
+
   it('does so during a stop too', async () => {
     const { runtime, clock, started, sim } = await openStage()
     const container = await started(deaf)

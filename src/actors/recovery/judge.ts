@@ -32,8 +32,8 @@ export type Verdict =
       readonly facts: readonly ContainerFact[]
       /** Only the runtime knows whether it was started. */
       readonly asksRuntime: boolean
-      /** A stop was under way. */
-      readonly resumesStop: boolean
+      /** That was under way. */
+      readonly stop: StateRecord['own']['stop']
     }
   /** Cleaned up and deleted: nobody was ever told that it exists, or it can be of no use any more. */
   | { readonly kind: 'remove'; readonly adopt: Adoption; readonly why: string }
@@ -88,7 +88,7 @@ function judgeLiving(record: StateRecord, sight: Sight): Verdict {
   return {
     ...changed({ ...adoptionOf(record), phase }, facts),
     asksRuntime: phase === 'created',
-    resumesStop: record.own.stop !== undefined,
+    stop: record.own.stop,
   }
 }
 
@@ -102,7 +102,7 @@ function unchanged(record: StateRecord, phase: Adoption['phase']): Verdict & { k
 }
 
 function changed(adopt: Adoption, facts: readonly ContainerFact[]): Verdict & { kind: 'adopt' } {
-  return { kind: 'adopt', adopt, facts, asksRuntime: false, resumesStop: false }
+  return { kind: 'adopt', adopt, facts, asksRuntime: false, stop: undefined }
 }
 
 function restingPhase({ state }: StateRecord): 'created' | 'running' {

@@ -6,6 +6,7 @@ import { timestampOf } from '../../surroundings/clock.ts'
 import { withLimit } from '../../surroundings/abort.ts'
 import { OciError, toOciError } from '../../errors/index.ts'
 import type { RuntimeImpl } from '../../impl/runtime-impl.ts'
+import type { StateRecord } from '../../store/state-record.ts'
 import type { ContainerActor } from '../container.actor.ts'
 import { createLanes, type Lanes } from '../lanes.ts'
 import { askRuntime } from './ask.ts'
@@ -58,7 +59,7 @@ async function lookForExits(
 
 async function bringUpToDate(
   scope: RecoveryScope,
-  { actor, verdict, record }: Taken,
+  { actor, verdict }: Taken,
   seen: ReadonlySet<RuntimeImpl>,
   lanes: Lanes,
 ): Promise<void> {
@@ -79,16 +80,17 @@ async function bringUpToDate(
         (error: unknown) => toOciError(error, 'ERR_RUNTIME_FAILED', { containerId: actor.container.id }),
       )
   }
-  if (verdict.resumesStop && actor.isLive) resumeStop(scope, actor, record)
+  if (verdict.stop !== undefined && actor.isLive) resumeStop(scope, actor, verdict.stop)
   await actor.settled()
   if (silence !== undefined) throw silence
 }
 
 /** With what is left of its time, by the wall clock: no other clock goes on over a restart. */
-function resumeStop({ clock, logger }: RecoveryScope, actor: ContainerActor, { own }: Taken['record']): void {
-  const { stop } = own
-  if (stop === undefined) return
-  const { timeoutMs, requestedAt } = stop
+function resumeStop(
+  { clock, logger }: RecoveryScope,
+  actor: ContainerActor,
+  { timeoutMs, requestedAt }: NonNullable<StateRecord['own']['stop']>,
+): void {
   const now = timestampOf(clock)
   // A wall clock that was set back must not lengthen the stop, nor one set forward make it negative.
   const elapsedMs = Math.max(0, Date.parse(now) - Date.parse(requestedAt))

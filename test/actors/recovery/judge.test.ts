@@ -46,7 +46,7 @@ function words(verdict: Verdict): string {
     fact.type === 'container.observed' ? `observed ${fact.status}` : fact.type,
   )
   if (verdict.asksRuntime) told.push('ask')
-  if (verdict.resumesStop) told.push('stop')
+  if (verdict.stop !== undefined) told.push('stop')
   return ['adopt', where, ...told].join(', ').replace('adopt, ', 'adopt ')
 }
 
