@@ -228,6 +228,7 @@ export const containerSetup = setup({
       const timeoutMs = event.type === 'container.stop' ? event.timeoutMs : 0
       const stop = withStop(context.stop, { ...event, timeoutMs })
       enqueue.assign({ stop })
+      if (stop.deadlineMs >= (context.stop?.deadlineMs ?? Number.POSITIVE_INFINITY)) return
       enqueue.cancel('deadline')
       armDeadline(enqueue, stop.deadlineMs - event.atMs)
     }),
