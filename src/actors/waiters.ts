@@ -42,7 +42,7 @@ export class Waiters {
         reject(abortedWait({ containerId: this.#containerId }, signal?.reason))
       }
       this.#looks.add(look)
-      signal?.addEventListener('abort', abort)
+      signal?.addEventListener('abort', abort, { once: true })
       if (signal?.aborted === true) abort()
       else look()
     })

@@ -34,7 +34,7 @@ describe('the removal of an exit file', () => {
   it('that fails says which, and knows what it left behind as soon as it says so', async () => {
     const { removal, obstruct } = await stage()
     const version = obstruct('a')
-    const failed = { code: 'ERR_IO', containerId: 'a', operation: 'discard' }
+    const failed = { code: 'ERR_IO', containerId: 'a' }
     await expect(removal.remove('a')).rejects.toMatchObject(failed)
     expect([removal.isLeftOver('a', version), removal.isLeftOver('a', 'later')]).toEqual([true, false])
     expect(removal.isRemoving('a')).toBe(false)
