@@ -11,8 +11,9 @@
  */
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
-import { type CgroupPaths, controllerDirectory, readIfThere } from '../host/cgroups.ts'
+import type { CgroupPaths } from '../host/cgroups.ts'
 import { endedByOom, modifiedMs, type OomEvidence } from '../host/oom-evidence.ts'
+import { readOomKills } from '../host/oom-kills.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
 
 const exitCodeOfKill = 128 + 9
@@ -28,22 +29,9 @@ export async function oomKilled(world: OciWorld, container: Container, exitCode:
 export async function readOomEvidence(world: OciWorld, place: Place): Promise<OomEvidence> {
   const { persistedOomFile, bundleOomFile } = place.paths
   return {
-    kills: await readKills(world, place),
+    kills: await readOomKills(await world.cgroupMounts(), await cgroupPathsOf(world, place)),
     firstSeenMs: (await modifiedMs(persistedOomFile)) ?? (await modifiedMs(bundleOomFile)),
   }
-}
-
-async function readKills(world: OciWorld, place: Place): Promise<number | undefined> {
-  const found = controllerDirectory(await world.cgroupMounts(), await cgroupPathsOf(world, place), 'memory')
-  if (found === undefined) return undefined
-  const file = found.version === 1 ? 'memory.oom_control' : 'memory.events'
-  return parseOomKills((await readIfThere(`${found.directory}/${file}`)) ?? '')
-}
-
-/** Both versions of cgroups count in a line `oom_kill <n>`. */
-export function parseOomKills(text: string): number | undefined {
-  const digits = /^oom_kill (\d+)$/m.exec(text)?.[1]
-  return digits === undefined ? undefined : Number(digits)
 }
 
 /** As init had them, or as an absolute path in the spec says; a relative one means different things to each runtime. */

@@ -9,6 +9,7 @@ import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
 import { allEnded } from '../all-ended.ts'
+import { readCgroupPaths } from '../host/cgroups.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
 import { removeFile } from '../host/remove-file.ts'
 import { justBefore } from '../host/runtime-command.ts'
@@ -78,6 +79,7 @@ async function createInShim(
   let notes: VmNotes = {
     runtimeRoot: place.runtimeRoot,
     ociRuntimePath: checked.ociRuntimePath,
+    cgroupPaths: {},
     ownPidNamespace: hasOwnPidNamespace(spec),
     sharesShim: mayShareShim(spec),
   }
@@ -209,10 +211,12 @@ function shimOptions(
 async function noteInit(
   world: VmWorld,
   { place: { container, paths } }: VmPreflight,
-  notes: VmNotes,
+  notes: VmNotes & { readonly init: ProcessIdentity },
 ): Promise<void> {
   try {
-    await world.notebook.write(container, paths.notesFile, notes)
+    // Where an OCI runtime made the container its groups are this host's, and the pid is of a process in them.
+    const cgroupPaths = notes.ociRuntimePath === undefined ? {} : await readCgroupPaths(notes.init.pid)
+    await world.notebook.write(container, paths.notesFile, { ...notes, cgroupPaths })
   } catch (error) {
     // They help after a restart only. A full disk is no reason to give up a container that stands.
     world.logger.warn({ containerId: container.id, err: error }, 'the notes on a container cannot be written')

@@ -24,7 +24,7 @@ export async function deleteBelow(
   if (below !== undefined) {
     if (await keepsAnything(below)) await deleteFromRuntime(world, below, ['--force'], signal)
     // One that was killed within its create forgets the container and leaves them.
-    await removeContainerCgroups(world, place, undefined, signal)
+    await removeContainerCgroups(world, place, notes, signal)
     return
   }
   const isShared =

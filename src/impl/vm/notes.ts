@@ -16,6 +16,8 @@ const notesSchema = z.object({
   shim: identitySchema.optional(),
   /** The container's own process, or the hypervisor of its machine. */
   init: identitySchema.optional(),
+  /** Of init, by controller; none where it is a hypervisor, or where an earlier release wrote the notes. */
+  cgroupPaths: z.record(z.string(), z.string().startsWith('/')).default({}),
   /** True when the kernel kills everything in the container together with its init. */
   ownPidNamespace: z.boolean(),
   /** True when the shim may serve other containers too. */

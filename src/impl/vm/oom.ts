@@ -1,14 +1,16 @@
 /**
  * Whether the kernel's OOM killer ended a container: as for RuntimeOCI it takes the exit code of a KILL and an OOM kill
- * that our own KILL did not come after. The evidence is the shim's: its counters, its event, or Kata's file.
+ * that our own KILL did not come after. Kills are counted by the kernel where the container's cgroup is this host's, else
+ * by the shim; the time of the first is from the shim's event, or Kata's file.
  */
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import { endedByOom, modifiedMs, type OomEvidence } from '../host/oom-evidence.ts'
+import { readOomKills } from '../host/oom-kills.ts'
 import { taskOf } from './adopt.ts'
 import { readMetrics } from './metrics.ts'
 import type { Shim } from './shim/connection.ts'
-import { placeOf, type VmWorld } from './world.ts'
+import { placeOf, type VmPlace, type VmWorld } from './world.ts'
 
 const exitCodeOfKill = 128 + 9
 
@@ -22,21 +24,29 @@ export async function oomKilled(world: VmWorld, container: Container, exitCode: 
   return endedByOom(evidence, before, task?.exitedMs)
 }
 
-/** The shim is asked before this returns; undefined where there is none any more. */
+/** Without a shim only the kernel can be asked. */
 export async function readOomEvidence(
   world: VmWorld,
   container: Container,
   shim: Shim | undefined,
 ): Promise<OomEvidence> {
-  const counting = shim === undefined ? undefined : readKills(world, container, shim)
-  const toldMs = world.outOfMemoryMs.get(container.id)
-  const noted = toldMs === undefined ? notedMs(world, container) : toldMs
-  const [kills, firstSeenMs] = await Promise.all([counting, noted])
+  const place = await placeOf(world, container)
+  const [kills, firstSeenMs] = await Promise.all([
+    readKills(world, place, shim),
+    world.outOfMemoryMs.get(container.id) ?? modifiedMs(place.paths.oomFile),
+  ])
   return { kills, firstSeenMs }
 }
 
 /** Undefined when nobody counts, or when the shim that did is gone. */
-async function readKills(world: VmWorld, container: Container, shim: Shim): Promise<number | undefined> {
+async function readKills(
+  world: VmWorld,
+  { container, paths }: VmPlace,
+  shim: Shim | undefined,
+): Promise<number | undefined> {
+  const notes = await world.notebook.read(container, paths.notesFile)
+  const kills = await readOomKills(await world.cgroupMounts(), notes?.cgroupPaths ?? {})
+  if (kills !== undefined || shim === undefined) return kills
   try {
     return (await readMetrics(shim, container.id)).counters.oomKills
   } catch (error) {
@@ -47,9 +57,4 @@ async function readKills(world: VmWorld, container: Container, shim: Shim): Prom
 function uncounted(world: VmWorld, { id: containerId }: Container, err: unknown): undefined {
   if (!isOciError(err)) throw err
   world.logger.debug({ containerId, err }, 'OOM kills of a container cannot be counted')
-}
-
-async function notedMs(world: VmWorld, container: Container): Promise<number | undefined> {
-  const { paths } = await placeOf(world, container)
-  return modifiedMs(paths.oomFile)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { endedByOom } from '../../../src/impl/host/oom-evidence.ts'
-import { parseOomKills } from '../../../src/impl/oci/oom.ts'
+import { parseOomKills } from '../../../src/impl/host/oom-kills.ts'
 
 const exitedMs = 1_000_000
 const none = { kills: 0, firstSeenMs: undefined }
