@@ -66,6 +66,6 @@ rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 
 cp "$root"/boot/vmlinuz-* "$image/vmlinuz"
 cp "$root"/boot/initrd.img-* "$image/initrd.img"
-mke2fs -q -t ext4 -d "$root" "$image/disk.img" "$disk_size"
+mke2fs -q -t ext4 -d "$root" "$image/disk.img" "$disk_size" >>"$log"
 touch "$image/complete"
 echo "$image"
