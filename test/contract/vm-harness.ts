@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { defineConfig, Runtime, type Container } from '../../src/index.ts'
+import { defineConfig, Runtime, type CgroupManager, type Container } from '../../src/index.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeTempRoot } from '../support/temp-root.ts'
 import type { ContractHarness, WorldState } from './harness.ts'
@@ -11,12 +11,16 @@ import { catches, freezerOf, kill, logsOnDisk, makeHostContainer, worldOf } from
 const shim = '/usr/bin/containerd-shim-runc-v2'
 const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 
-export function openVmHarness(below: keyof typeof programs): ContractHarness {
+export function openVmHarness(
+  below: keyof typeof programs,
+  cgroupManager: CgroupManager = 'cgroupfs',
+): ContractHarness {
   const root = makeTempRoot()
   const rootfs = makeRootfs(root)
   const config = defineConfig({
     defaultRuntime: 'shim',
     runtimes: { shim: { runtimeType: 'vm', runtimePath: shim, ociRuntimePath: programs[below] } },
+    cgroupManager,
     runDir: join(root, 'run'),
     stateDir: join(root, 'state'),
   })
@@ -25,7 +29,7 @@ export function openVmHarness(below: keyof typeof programs): ContractHarness {
   return {
     hasMemoryLimits: true,
     openRuntime: (options) => Runtime.open(config, options),
-    makeContainer: (request) => makeHostContainer(root, rootfs, request),
+    makeContainer: (request) => makeHostContainer(root, rootfs, request, cgroupManager),
     world: (container): WorldState => worldOf(runtimeRoot, container.id),
     killMonitor: (container) => {
       kill(shimPid(container))

@@ -3,6 +3,7 @@ import { lstat, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
+import { isSliceName } from '../../config/slice-name.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, type ErrorCode, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
@@ -60,6 +61,20 @@ export function checkUserNamespace(
   if (userId === 0 || spec.linux?.namespaces?.some(({ type }) => type === 'user') === true) return
   const message = `${paths.configFile}: linux.namespaces must have one of type "user", with uidMappings and gidMappings, where the supervisor is not root; it is user ${userId}`
   throw refusal(container, 'ERR_BUNDLE', message, 'linux.namespaces', paths.configFile)
+}
+
+/** Where systemd manages cgroups runc refuses any other form, and crun makes of a path what nobody asked for. */
+export function checkCgroupsPath(
+  container: Container,
+  { paths }: { readonly paths: { readonly configFile: string } },
+  spec: OciSpec,
+): void {
+  const path = spec.linux?.cgroupsPath ?? ''
+  const [slice = '', prefix = '', name = '', ...more] = path.split(':')
+  const isRight = (slice === '' || isSliceName(slice)) && name !== '' && more.length === 0
+  if (path === '' || (isRight && !`${prefix}${name}`.includes('/'))) return
+  const message = `${paths.configFile}: linux.cgroupsPath must be empty or slice:prefix:name, such as "machine.slice:crio:${container.id}", where systemd manages cgroups; it is ${JSON.stringify(path)}`
+  throw refusal(container, 'ERR_BUNDLE', message, 'linux.cgroupsPath', paths.configFile)
 }
 
 type Stats = Awaited<ReturnType<typeof lstat>>

@@ -3,7 +3,7 @@
  * of ours, and names them when nothing else does.
  *
  * Being outside is a nicety: a hierarchy that cannot be written is left out, as in CRI-O, and create goes on.
- * Deliberately not here: systemd's scopes (monitor-scope.ts).
+ * Deliberately not here: systemd's scopes (host/monitor-scope.ts).
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { errnoOf, OciError } from '../../errors/index.ts'

@@ -4,22 +4,23 @@
  * monitor's socket, FIFOs and pid file away before the runtime refuses.
  */
 import { lstat, readlink } from 'node:fs/promises'
-import { isSliceName } from '../../config/slice-name.ts'
+import { sliceCgroup } from '../../config/slice-name.ts'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import {
   checkBundle,
+  checkCgroupsPath,
   checkLogPath,
   checkUserNamespace,
   refusal,
   statOrAbsent,
 } from '../host/bundle-checks.ts'
+import { monitorSlice, type MonitorScope } from '../host/monitor-scope.ts'
 import { assertProgram, runtimePath } from '../host/programs.ts'
 import { ensureOciDirectories } from './directories.ts'
 import { monitorCgroupDirectories, monitorCgroupPath } from './monitor-cgroup.ts'
-import { monitorScope, type MonitorScope } from './monitor-scope.ts'
 import { findMonitor, findMonitorIn } from './monitor.ts'
 import { monitorPath, newPlace, type OciWorld, type Place } from './world.ts'
 
@@ -29,7 +30,7 @@ export interface Preflight {
   readonly monitorPath: string
   /** The path of its cgroup, the same in all hierarchies. */
   readonly monitorCgroup: string
-  /** Where systemd manages cgroups: the scope that has this cgroup. */
+  /** Where systemd manages cgroups: the scope that has this cgroup, named as CRI-O does it. */
   readonly monitorScope: MonitorScope | undefined
   readonly spec: OciSpec
   /** False when the log is made by this create, so that a failed one takes it away again. */
@@ -52,9 +53,15 @@ export async function preflight(
   const place = newPlace(world, container)
   const scope =
     config.cgroupManager === 'systemd'
-      ? monitorScope(cgroupParent, place.handler.monitorCgroup, container.id)
+      ? {
+          name: `crio-conmon-${container.id}.scope`,
+          slice: monitorSlice(cgroupParent, place.handler, container.id),
+        }
       : undefined
-  const monitorCgroup = scope?.cgroup ?? monitorCgroupPath(cgroupParent, container.id)
+  const monitorCgroup =
+    scope === undefined
+      ? monitorCgroupPath(cgroupParent, container.id)
+      : `${sliceCgroup(scope.slice)}/${scope.name}`
   if (config.logToJournald && container.id.length < journaldIdMinLength) {
     const message = `id ${container.id} must have at least ${journaldIdMinLength} characters when conmon logs to journald`
     throw refusal(container, 'ERR_INVALID_ARGUMENT', message, 'id')
@@ -74,16 +81,6 @@ export async function preflight(
   await assertProgram(programs.monitorPath, 'monitorPath')
   if (scope !== undefined) await world.scopes.reach()
   return { place, ...programs, monitorCgroup, monitorScope: scope, spec, logExists }
-}
-
-/** runc refuses any other form where systemd manages cgroups; crun makes of a path what nobody asked for. */
-function checkCgroupsPath(container: Container, { paths }: Place, spec: OciSpec): void {
-  const path = spec.linux?.cgroupsPath ?? ''
-  const [slice = '', prefix = '', name = '', ...more] = path.split(':')
-  const isRight = (slice === '' || isSliceName(slice)) && name !== '' && more.length === 0
-  if (path === '' || (isRight && !`${prefix}${name}`.includes('/'))) return
-  const message = `${paths.configFile}: linux.cgroupsPath must be empty or slice:prefix:name, such as "machine.slice:crio:${container.id}", where systemd manages cgroups; it is ${JSON.stringify(path)}`
-  throw refusal(container, 'ERR_BUNDLE', message, 'linux.cgroupsPath', paths.configFile)
 }
 
 /** conmon does not notice a missing exit directory at all, and a missing attach directory makes it end without a word. */

@@ -3,7 +3,7 @@
  * longer part of the service that started them.
  *
  * One connection serves all who ask at the same time and is closed soon after the last: an idle runtime holds none, and
- * a bus that was restarted is met anew. Deliberately not here: who is put where (impl/oci/monitor-scope.ts).
+ * a bus that was restarted is met anew. Deliberately not here: who is put where (impl/host/monitor-scope.ts).
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { OciError } from '../../errors/index.ts'

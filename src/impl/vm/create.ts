@@ -25,6 +25,7 @@ import { Task as TaskService } from './messages/generated/task_pb.ts'
 import type { VmNotes } from './notes.ts'
 import { preflight, type VmPreflight } from './preflight.ts'
 import type { Shim } from './shim/connection.ts'
+import { moveToShimScope } from './shim/shim-scope.ts'
 import { openShimLog, startShim } from './shim/start-shim.ts'
 import { makeContainerStreams } from './streams/container-streams.ts'
 import type { ContainerStreams } from './streams/streams.ts'
@@ -46,10 +47,10 @@ export async function create(world: VmWorld, container: Container, options: Crea
 async function createOnce(
   world: VmWorld,
   container: Container,
-  { signal, timeoutMs }: CreateOptions,
+  { signal, timeoutMs, cgroupParent }: CreateOptions,
 ): Promise<Created> {
   world.untouched.add(container.id)
-  const checked = await preflight(world, container)
+  const checked = await preflight(world, container, cgroupParent)
   world.untouched.delete(container.id)
   world.ours.add(container)
   world.oomBeforeKill.delete(container.id)
@@ -93,6 +94,8 @@ async function createInShim(
       refuseKnown(world, shim, container, leftMs()),
       world.notebook.write(container, paths.notesFile, notes),
     ])
+    // What it starts is where it is: this comes before the container does.
+    if (checked.slice !== undefined) await moveToShimScope(world.scopes, checked.slice, shim, container.id)
     const init = await askToCreate(world, checked, { shim, streams, signal, timeoutMs: leftMs() })
     await noteInit(world, checked, { ...notes, init })
     world.tasks.set(container.id, Promise.resolve(holdTask(world, { container, shim, streams, init })))

@@ -7,9 +7,10 @@ import { basename } from 'node:path'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import { shimNamePattern } from '../../config/constants.ts'
 import type { Container } from '../../container.ts'
-import { errnoOf, OciError, type ErrorCode } from '../../errors/index.ts'
+import { errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
-import { checkBundle, checkLogPath } from '../host/bundle-checks.ts'
+import { checkBundle, checkCgroupsPath, checkLogPath, refusal } from '../host/bundle-checks.ts'
+import { monitorSlice } from '../host/monitor-scope.ts'
 import { assertProgram } from '../host/programs.ts'
 import { streamsRoot } from './paths.ts'
 import { newPlace, ociRuntimePath, shimPath, type VmPlace, type VmWorld } from './world.ts'
@@ -19,23 +20,29 @@ export interface VmPreflight {
   readonly shimPath: string
   /** Undefined where the shim runs no OCI runtime. */
   readonly ociRuntimePath: string | undefined
+  /** Where systemd manages cgroups: that of the shim's scope. */
+  readonly slice: string | undefined
   readonly spec: OciSpec
   /** False when the log is made by this create, so that a failed one takes it away again. */
   readonly logExists: boolean
 }
 
 /**
- * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE,
- * ERR_RUNTIME_NOT_FOUND, ERR_CONTAINER_EXISTS, ERR_IO.
+ * Throws ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
+ * ERR_CONTAINER_EXISTS, ERR_IO, and ERR_TIMEOUT when systemd does not answer.
  */
-export async function preflight(world: VmWorld, container: Container): Promise<VmPreflight> {
-  if (world.config.cgroupManager === 'systemd') {
-    const message =
-      'containers behind a shim cannot have cgroups by systemd yet; set cgroup_manager to "cgroupfs"'
-    throw refusal(container, 'ERR_UNSUPPORTED', message, 'cgroupManager')
-  }
+export async function preflight(
+  world: VmWorld,
+  container: Container,
+  cgroupParent: string | undefined,
+): Promise<VmPreflight> {
   const place = newPlace(world, container)
+  const slice =
+    world.config.cgroupManager === 'systemd'
+      ? monitorSlice(cgroupParent, place.handler, container.id)
+      : undefined
   const spec = await checkBundle(container, place)
+  if (slice !== undefined) checkCgroupsPath(container, place, spec)
   for (const [directory, field] of [
     [world.config.containerExitsDir, 'containerExitsDir'],
     [world.config.runDir, 'runDir'],
@@ -57,7 +64,8 @@ export async function preflight(world: VmWorld, container: Container): Promise<V
   await refuseExisting(place)
   await assertProgram(shim, 'runtimePath')
   if (runtime !== undefined) await assertProgram(runtime, 'ociRuntimePath')
-  return { place, shimPath: shim, ociRuntimePath: runtime, spec, logExists }
+  if (slice !== undefined) await world.scopes.reach()
+  return { place, shimPath: shim, ociRuntimePath: runtime, slice, spec, logExists }
 }
 
 /** Also asked by the shim itself, once there is one: what it has stands nowhere else where there is no OCI runtime. */
@@ -70,14 +78,4 @@ async function refuseExisting({ container, handlerName, paths }: VmPlace): Promi
   }
   const message = `${handlerName} has a container ${container.id} already; delete it or take another id`
   throw refusal(container, 'ERR_CONTAINER_EXISTS', message, 'id', paths.runtimeState)
-}
-
-function refusal(
-  { id: containerId }: Container,
-  code: ErrorCode,
-  message: string,
-  field: string,
-  file?: string,
-): OciError {
-  return new OciError(code, message, { containerId, field, file })
 }

@@ -31,6 +31,7 @@ import { adoptContainer, tidy, unreportedExit } from './restart.ts'
 import { listenToShims, type ShimEvents, type ShimListener } from './shim/events.ts'
 import { Shims } from './shim/shims.ts'
 import { closeShimLog } from './shim/start-shim.ts'
+import { openScopes } from '../systemd/scopes.ts'
 import { signal } from './signal.ts'
 import { start } from './start.ts'
 import { stats } from './stats.ts'
@@ -43,7 +44,7 @@ export interface RuntimeVmOptions {
   /** Finds exit files. */
   readonly exits: ExitSource
   readonly logger: Logger
-  /** Where PATH and XDG_RUNTIME_DIR come from. Default: ours. */
+  /** Where PATH, XDG_RUNTIME_DIR and DBUS_SYSTEM_BUS_ADDRESS come from. Default: ours. */
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
 }
 
@@ -100,6 +101,7 @@ function worldOf({
     notebook: openNotebook(logger),
     environment,
     shims: new Shims(logger),
+    scopes: openScopes({ address: environment['DBUS_SYSTEM_BUS_ADDRESS'] }),
     fifos: new ExecHome({ runDir: vmDirectory(config.runDir), launcher, env }),
     cgroupMounts: () => {
       mounts ??= readCgroupMounts()
@@ -154,4 +156,5 @@ async function close(world: VmWorld): Promise<void> {
   await world.shims.close()
   await world.closeEvents()
   await world.fifos.close()
+  world.scopes.close()
 }

@@ -10,6 +10,7 @@ import { findProgram, runtimePath } from '../host/programs.ts'
 import type { HostWorld, RuntimePlace } from '../host/world.ts'
 import type { Sampling } from '../sampling.ts'
 import type { Provenance } from '../runtime-impl.ts'
+import type { Scopes } from '../systemd/scopes.ts'
 import type { VmExits } from './exits.ts'
 import type { VmNotebook } from './notes.ts'
 import { vmPaths, type VmPaths } from './paths.ts'
@@ -24,6 +25,8 @@ export interface VmWorld extends HostWorld {
   readonly exits: VmExits
   readonly notebook: VmNotebook
   readonly shims: Shims
+  /** Asked only where systemd manages cgroups. */
+  readonly scopes: Scopes
   /** Where fresh FIFOs come from. */
   readonly fifos: ExecHome
   /** Where shims report; listening since the first create. */

@@ -11,7 +11,7 @@ import { afterAll, onTestFinished } from 'vitest'
 import { openExitEvents } from '../../../src/actors/exit-events.ts'
 import { defaultSpec, writeBundle } from '../../../src/bundle/bundle.ts'
 import { defineConfig } from '../../../src/config/define-config.ts'
-import type { RuntimeHandlerInput } from '../../../src/config/config.ts'
+import type { ConfigInput, RuntimeHandlerInput } from '../../../src/config/config.ts'
 import { Container, type ContainerOptions } from '../../../src/container.ts'
 import { openLauncher, type Launcher } from '../../../src/impl/launcher/launcher.ts'
 import type { ExitFact, RuntimeImpl } from '../../../src/impl/runtime-impl.ts'
@@ -43,10 +43,15 @@ export interface ShimScript {
   /** Default: `containerd-shim-fake-v2`. */
   readonly name?: string
   readonly handler?: RuntimeHandlerInput
+  readonly config?: Partial<ConfigInput>
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 /** RuntimeVM with a program of a script as its shim. Closed when the test is over. */
-export async function openFakeHost(root: string, { script, name, handler }: ShimScript): Promise<FakeHost> {
+export async function openFakeHost(
+  root: string,
+  { script, name, handler, config: change, environment }: ShimScript,
+): Promise<FakeHost> {
   const runtimePath = `${root}/${name ?? 'containerd-shim-fake-v2'}`
   writeFileSync(runtimePath, `#!/bin/sh\n${script}\n`)
   chmodSync(runtimePath, 0o755)
@@ -55,11 +60,18 @@ export async function openFakeHost(root: string, { script, name, handler }: Shim
     runtimes: { fake: { runtimeType: 'vm', runtimePath, ...handler } },
     runDir: `${root}/run`,
     stateDir: `${root}/state`,
+    ...change,
   })
   for (const directory of [config.runDir, config.containerExitsDir]) mkdirSync(directory, { mode: 0o700 })
   launcher ??= openLauncher()
   const exits = await openExitEvents({ directory: config.containerExitsDir })
-  const impl = createRuntimeVm({ config, launcher: await launcher, exits, logger: silentLogger })
+  const impl = createRuntimeVm({
+    config,
+    launcher: await launcher,
+    exits,
+    logger: silentLogger,
+    environment,
+  })
   const containers: Container[] = []
   onTestFinished(async () => {
     for (const container of containers) await impl.cleanUp(container, effect)

@@ -1,41 +1,37 @@
 /**
- * The monitor's own scope where systemd manages cgroups: `crio-conmon-<id>.scope` in a slice, as CRI-O names it. It takes
- * conmon, the runtime and its hooks out of the embedder's service, so that they outlive a restart of that.
+ * The monitor's own scope where systemd manages cgroups. It takes conmon or a shim, the runtime and its hooks out of the
+ * embedder's service, so that they outlive a restart of that.
  *
- * Unlike a cgroup of ours (monitor-cgroup.ts) it is no nicety: a monitor that stayed in the service would die with it, so
- * a create without its scope fails.
+ * Unlike a cgroup of ours (oci/monitor-cgroup.ts) it is no nicety: a monitor that stayed in the service would die with it,
+ * so a create without its scope fails. Deliberately not here: the names of scopes.
  */
-import { isSliceName, sliceCgroup } from '../../config/slice-name.ts'
+import type { RuntimeHandler } from '../../config/config.ts'
+import { isSliceName } from '../../config/slice-name.ts'
 import { OciError } from '../../errors/index.ts'
 import type { Scopes } from '../systemd/scopes.ts'
 
-/** conmon hands a TERM on to its container and would end before it. It ignores this one. */
+/** A TERM would end a monitor before its container: conmon hands it on, a shim leaves. Both ignore this one. */
 const SIGPIPE = 13
 const defaultSlice = 'system.slice'
 
 export interface MonitorScope {
   readonly name: string
   readonly slice: string
-  /** The same in all hierarchies. */
-  readonly cgroup: string
 }
 
 /**
- * In the slice that create was given, else in the handler's. ERR_INVALID_ARGUMENT with the field when that is no slice.
+ * The slice that create was given, else the handler's. ERR_INVALID_ARGUMENT with the field when that is no slice.
  * Parity: CRI-O has no such argument left, and its `monitor_cgroup` alone decides.
  */
-export function monitorScope(
+export function monitorSlice(
   cgroupParent: string | undefined,
-  monitorCgroup: string | undefined,
-  id: string,
-): MonitorScope {
+  { monitorCgroup }: Pick<RuntimeHandler, 'monitorCgroup'>,
+  containerId: string,
+): string {
   const slice = cgroupParent || (monitorCgroup === 'pod' ? undefined : monitorCgroup) || defaultSlice
-  if (!isSliceName(slice)) {
-    const message = `cgroupParent ${JSON.stringify(cgroupParent)} must be the name of a slice, such as "machine.slice", where systemd manages cgroups`
-    throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId: id, field: 'cgroupParent' })
-  }
-  const name = `crio-conmon-${id}.scope`
-  return { name, slice, cgroup: `${sliceCgroup(slice)}/${name}` }
+  if (isSliceName(slice)) return slice
+  const message = `cgroupParent ${JSON.stringify(cgroupParent)} must be the name of a slice, such as "machine.slice", where systemd manages cgroups`
+  throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId, field: 'cgroupParent' })
 }
 
 /**
