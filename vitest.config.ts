@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { closingLineReporter } from './test/support/closing-line.ts'
 import { edgeCoverageReporter } from './test/support/edge-coverage.ts'
+import { patience } from './test/support/patience.ts'
 
 /** Tests that start real containers, or that judge the whole host and so have to be alone on it. */
 const realTests = [
@@ -13,7 +14,7 @@ const realTests = [
   'test/**/*.real.test.ts',
 ]
 
-/** Set by npm run test:hosts inside the host that it boots. There test/hosts is run as well. */
+/** Set inside the hosts that npm run test:hosts and test:fresh boot. There test/hosts is run as well. */
 const isEmulatedHost = process.env['OCI_SUPERVISOR_HOST'] === 'systemd'
 const needsSystemd = isEmulatedHost ? [] : ['test/hosts/**']
 
@@ -22,6 +23,11 @@ const needsSystemd = isEmulatedHost ? [] : ['test/hosts/**']
  * them starts helper programs, which for a program of sources have to take the types off first: half a second every time.
  */
 const areOfPublished = process.env['OCI_SUPERVISOR_TESTED'] === 'dist'
+/** A file for vitest's report, for commands that have to be given as the README has them (npm run test:fresh). */
+const reportFile = process.env['OCI_SUPERVISOR_REPORT']
+const report: ['json', { outputFile: string }][] =
+  reportFile === undefined ? [] : [['json', { outputFile: reportFile }]]
+
 const published = `${import.meta.dirname}/dist/$1.js`
 
 export default defineConfig({
@@ -32,7 +38,7 @@ export default defineConfig({
     server: { deps: { external: areOfPublished ? [/\/dist\//] : [] } },
     // Many tests wait more than they work, so two at a time are right for two cores too.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    reporters: ['default', edgeCoverageReporter, closingLineReporter],
+    reporters: ['default', edgeCoverageReporter, closingLineReporter, ...report],
     projects: [
       {
         test: {
@@ -41,8 +47,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...realTests],
           setupFiles: ['test/support/edge-collector.ts'],
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: patience(30_000),
+          hookTimeout: patience(60_000),
           sequence: { groupOrder: 0 },
         },
       },
@@ -58,7 +64,7 @@ export default defineConfig({
           // other's processes as leaks.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
-          testTimeout: isEmulatedHost ? 600_000 : 60_000,
+          testTimeout: patience(60_000),
           hookTimeout: isEmulatedHost ? 300_000 : 60_000,
         },
       },

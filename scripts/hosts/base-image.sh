@@ -1,25 +1,46 @@
 #!/usr/bin/env bash
-# Builds the host that tests boot: Debian with systemd, pure cgroup v2 and the runtimes, but nothing of the project.
+# base-image.sh KIND: builds a host that tests boot, Debian with systemd and pure cgroup v2, but nothing of the project.
+#   runtimes   with the runtimes and our Node, without network (npm run test:hosts)
+#   fresh      with git and Debian's own Node and npm, nothing else, and with network (npm run test:fresh)
 # Prints its directory: disk.img, vmlinuz, initrd.img. Kept in .cache under a hash of what it is made of; a new hash
 # replaces the old one. Needs root and `scripts/setup.sh host npm`.
 #
-# Deliberately not here: the project and its dependencies, a disk of their own (project-disk in run.sh), so that a changed
-# source costs seconds and not a new host.
+# Deliberately not here: the project, and the scripts that run inside. They are on disks of their own (boot.sh), so that a
+# changed source costs seconds and not a new host.
 set -euo pipefail
 source "$(dirname "$0")/../lib.sh"
 
+kind=$1
 suite=bookworm
-packages=systemd,systemd-sysv,dbus,udev,kmod,conmon,crun,runc,containerd,busybox-static,iproute2,procps,util-linux,socat,linux-image-cloud-amd64
-disk_size=3G
+packages=systemd,systemd-sysv,dbus,udev,kmod,iproute2,linux-image-cloud-amd64
+# What debootstrap cannot resolve (virtual packages), or must not bring.
+later_packages=
 node=$(readlink -f node_modules/.bin/node)
 units=scripts/hosts/guest
+settings=$(mktemp -d)
+root=
+leave() { rm -rf --one-file-system "$settings" ${root:+"$root"}; }
+trap leave EXIT
+case $kind in
+  runtimes)
+    packages=$packages,conmon,crun,runc,containerd,busybox-static,procps,util-linux,socat
+    disk_size=3G
+    ;;
+  fresh)
+    later_packages='ca-certificates git nodejs npm'
+    disk_size=8G
+    scripts/hosts/machine-settings.sh "$settings"
+    ;;
+  *) stop "unknown kind of host '$kind': runtimes, fresh" ;;
+esac
 
 key=$({
-  echo "$suite $packages $disk_size"
-  cat "$0" "$units"/*
-  "$node" --version
+  echo "$suite $packages $later_packages $disk_size"
+  cat "$0" "$units"/start.sh "$units"/*.service
+  find "$settings" -type f -exec cat {} +
+  [ "$kind" = fresh ] || "$node" --version
 } | sha256sum | cut -c1-16)
-cache=$PWD/.cache/hosts
+cache=$PWD/.cache/hosts/$kind
 image=$cache/$key
 if [ -e "$image/complete" ]; then
   echo "$image"
@@ -31,8 +52,7 @@ mkdir -p "$cache"
 find "$cache" -mindepth 1 -maxdepth 1 -exec rm -rf --one-file-system {} +
 mkdir "$image"
 root=$(mktemp -d "$cache/rootfs.XXXXXX")
-leave() { rm -rf --one-file-system "$root"; }
-trap leave EXIT
+chmod 755 "$root"
 log=$image/build.log
 
 in_root() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"; }
@@ -52,8 +72,23 @@ printf 'virtio_pci\nvirtio_blk\next4\n' >"$root/etc/initramfs-tools/modules"
 in_root apt-get -o APT::Sandbox::User=root install --yes --no-install-recommends lz4 >>"$log" 2>&1 || sed -i /COMPRESS/d "$root/etc/initramfs-tools/conf.d/small"
 in_root update-initramfs -u >>"$log" 2>&1
 
-install -m 755 "$node" "$root/usr/local/bin/node"
-install -D -m 755 "$units/run-tests.sh" "$root/usr/local/lib/oci-supervisor/run-tests.sh"
+if [ "$kind" = fresh ]; then
+  scripts/hosts/machine-settings.sh "$root"
+  # shellcheck disable=SC2086  # a list of packages
+  { in_root apt-get update && in_root DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $later_packages; } \
+    >>"$log" 2>&1 </dev/null || {
+    tail -n 20 "$log" >&2
+    stop "apt-get failed; its log is $log"
+  }
+  in_root update-ca-certificates >>"$log" 2>&1
+  printf '[Match]\nName=e*\n[Network]\nDHCP=ipv4\n' >"$root/etc/systemd/network/wired.network"
+  in_root systemctl --quiet enable systemd-networkd.service systemd-networkd-wait-online.service
+  # qemu's own, which asks this machine's.
+  echo 'nameserver 10.0.2.3' >"$root/etc/resolv.conf"
+else
+  install -m 755 "$node" "$root/usr/local/bin/node"
+fi
+install -D -m 755 "$units/start.sh" "$root/usr/local/lib/oci-supervisor/start.sh"
 install -m 644 "$units/oci-supervisor-tests.service" "$root/etc/systemd/system/"
 in_root systemctl --quiet enable oci-supervisor-tests.service
 # A getty would wipe the console that tells why a boot failed. Timers would wake an emulated processor for nothing.

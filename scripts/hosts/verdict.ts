@@ -1,9 +1,13 @@
-/** The last step of `npm run test:hosts`: `verdict.ts RESULTS_DIRECTORY FILTERS…` reads what came back and says what it is worth. */
+/**
+ * The last step of `npm run test:hosts` and `npm run test:fresh`: `verdict.ts WHERE RESULTS_DIRECTORY FILTERS…` reads what
+ * came back and says what it is worth. WHERE is `hosts`, or where the fresh machine was: `emulated` or `native`.
+ */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Evidence, judgeResults, type Report } from './judge-results.ts'
+import { judgeResults, type Report } from './judge-results.ts'
+import { judgeSteps, testExitCode } from './judge-steps.ts'
 
-const [directory = '', ...parameters] = process.argv.slice(2)
+const [where = '', directory = '', ...parameters] = process.argv.slice(2)
 const nameAt = parameters.findIndex((each) => each === '-t' || each === '--testNamePattern')
 const filters = parameters.filter((each, at) => !each.startsWith('-') && (nameAt < 0 || at !== nameAt + 1))
 
@@ -22,16 +26,33 @@ function readReport(): Report | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as Report)
 }
 
-const status = textIfThere('status')
-const evidence: Evidence = {
-  exitCode: status === undefined ? undefined : Number(status),
-  report: readReport(),
-  expectedFiles: globSync('test/{contract,e2e,hosts}/**/*.test.ts').filter((file) =>
-    filters.some((filter) => file.includes(filter)),
-  ),
-  chosenByName: nameAt >= 0,
+/** Tests that run there; without filters, all of them have to. Those of test/hosts need systemd. */
+function expectedFiles(): string[] {
+  const there = globSync(where === 'hosts' ? 'test/{contract,e2e,hosts}/**/*.test.ts' : 'test/**/*.test.ts', {
+    exclude: where === 'native' ? ['test/hosts/**'] : [],
+  })
+  return filters.length === 0
+    ? there
+    : there.filter((file) => filters.some((filter) => file.includes(filter)))
 }
-const { passedCount, complaints } = judgeResults(evidence)
+
+function exitCode(): number | undefined {
+  if (where !== 'hosts') return testExitCode(textIfThere('steps') ?? '')
+  const status = textIfThere('status')
+  return status === undefined ? undefined : Number(status)
+}
+
+const ofSteps =
+  where === 'hosts'
+    ? []
+    : judgeSteps({ steps: textIfThere('steps') ?? '', demo: textIfThere('demo.log') ?? '' })
+const { passedCount, complaints: ofTests } = judgeResults({
+  exitCode: exitCode(),
+  report: readReport(),
+  expectedFiles: expectedFiles(),
+  chosenByName: nameAt >= 0,
+})
+const complaints = [...ofSteps, ...ofTests]
 for (const complaint of complaints) process.stderr.write(`${complaint}\n`)
-process.stdout.write(`hosts: ${passedCount} tests passed, ${complaints.length} complaints\n`)
+process.stdout.write(`${where}: ${passedCount} tests passed, ${complaints.length} complaints\n`)
 process.exitCode = complaints.length === 0 ? 0 : 1

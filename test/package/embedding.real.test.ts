@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
+import { patience } from '../support/patience.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 import { makeThrowAwayProject, project, type ThrowAwayProject } from './throw-away-project.ts'
@@ -13,7 +14,7 @@ let rootfs: string
 beforeAll(async () => {
   app = await makeThrowAwayProject()
   rootfs = makeRootfs(app.directory)
-}, 180_000)
+}, patience(180_000))
 
 /** A life with a command in it, and with a terminal: those need the launcher and the attach bridge. */
 const life = `

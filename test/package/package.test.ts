@@ -1,6 +1,7 @@
 /** The package as npm publishes it, in a project of somebody else: what a program gets, and what a compiler. No containers. */
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { patience } from '../support/patience.ts'
 import {
   entries,
   makeThrowAwayProject,
@@ -12,7 +13,7 @@ import {
 let app: ThrowAwayProject
 beforeAll(async () => {
   app = await makeThrowAwayProject()
-}, 180_000)
+}, patience(180_000))
 
 describe.each(entries)('%s', (entry) => {
   it('can be required by a CommonJS program and imported by a module, with the same names', () => {
@@ -45,7 +46,7 @@ it.each([
       app.run(join(project, 'node_modules/.bin/tsc'), ...options.split(' '), ...resolving, 'typed.mts'),
     ).toBe('')
   },
-  120_000,
+  patience(120_000),
 )
 
 const typed = `

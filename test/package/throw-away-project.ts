@@ -8,6 +8,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { patience } from '../support/patience.ts'
 import { makeTempRoot } from '../support/temp-root.ts'
 
 /** Ours, whose compiler and bundler serve here too: they are big. */
@@ -73,7 +74,7 @@ function rangeOf(name: string): string {
 
 function npm(cwd: string, ...argv: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    execFile('npm', argv, { cwd, timeout: 120_000 }, (error, stdout, stderr) => {
+    execFile('npm', argv, { cwd, timeout: patience(120_000) }, (error, stdout, stderr) => {
       if (error === null) resolve()
       else reject(new Error(`npm ${argv.join(' ')} failed:\n${stdout}${stderr}`, { cause: error }))
     })
