@@ -26,9 +26,11 @@ boot() {
   mke2fs -q -t ext4 -d "$work/results" "$work/results.img" 64M
   rm -rf "$work/project" "$work/results"
   say "booting (the host's console: $results/console.log)"
-  nice timeout "${hours_max}h" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 3072 -nodefaults -display none -no-reboot \
+  # One processor: keeping two emulated ones in step costs more than the second brings.
+  nice timeout "${hours_max}h" qemu-system-x86_64 -accel tcg,tb-size=1024 -cpu max -smp 1 -m 3072 -nodefaults -display none -no-reboot \
     -kernel "$image/vmlinuz" -initrd "$image/initrd.img" \
-    -append 'root=/dev/vda rw console=ttyS0 panic=-1 quiet systemd.show_status=false psi=1 mitigations=off' \
+    `# The last words: what is translated for one process serves the next, and cgroups and mounts go at once.` \
+    -append 'root=/dev/vda rw console=ttyS0 panic=-1 quiet systemd.show_status=false psi=1 mitigations=off norandmaps nokaslr apparmor=0 rcupdate.rcu_expedited=1' \
     -drive "file=$image/disk.img,format=raw,if=virtio,snapshot=on" \
     -drive "file=$work/project.img,format=raw,if=virtio,cache=unsafe" \
     -drive "file=$work/results.img,format=raw,if=virtio" \

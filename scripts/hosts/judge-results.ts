@@ -1,5 +1,5 @@
 /**
- * Judges what came back from a virtual host. The rule is that silence is failure: a host that did not boot, a run that
+ * Judges what came back from virtual hosts, one or several that had a share of the files each. The rule is that silence is failure: a host that did not boot, a run that
  * was cut short, a file that was not run, no tests at all, or one that was skipped, fail like a test that failed.
  */
 
@@ -22,10 +22,15 @@ interface TestResult {
   readonly failureMessages?: readonly string[] | null
 }
 
-export interface Evidence {
+/** What one host did of it. */
+export interface Run {
   /** What vitest exited with; undefined when it never ended. */
   readonly exitCode: number | undefined
   readonly report: Report | undefined
+}
+
+export interface Evidence {
+  readonly runs: readonly Run[]
   /** Test files that had to run, as paths from the project's directory. */
   readonly expectedFiles: readonly string[]
   /** Tests were chosen by name, so the others of a file are skipped on purpose. */
@@ -38,26 +43,30 @@ export interface Verdict {
   readonly complaints: readonly string[]
 }
 
-export function judgeResults({ exitCode, report, expectedFiles, chosenByName }: Evidence): Verdict {
-  if (report === undefined) {
-    const why =
-      exitCode === undefined ? 'the host did not come as far as the tests' : `vitest exited with ${exitCode}`
-    return { passedCount: 0, complaints: [`no report of the tests: ${why}`] }
-  }
-  const tests = report.testResults.flatMap((file) => file.assertionResults)
+export function judgeResults({ runs, expectedFiles, chosenByName }: Evidence): Verdict {
+  const files = runs.flatMap(({ report }) => report?.testResults ?? [])
+  const tests = files.flatMap((file) => file.assertionResults)
   const passedCount = tests.filter(({ status }) => status === 'passed').length
+  const isMissing = (file: string): boolean => !files.some(({ name }) => name.endsWith(`/${file}`))
   const complaints = [
-    ...report.testResults.flatMap((file) => complaintsOf(file, chosenByName)),
-    ...expectedFiles
-      .filter((file) => !report.testResults.some(({ name }) => name.endsWith(`/${file}`)))
-      .map((file) => `${file}: was not run`),
+    ...runs.filter(({ report }) => report === undefined).map(withoutReport),
+    ...files.flatMap((file) => complaintsOf(file, chosenByName)),
+    ...expectedFiles.filter(isMissing).map((file) => `${file}: was not run`),
   ]
   if (passedCount === 0) complaints.push('not one test passed')
   // Unhandled errors and the like fail a run without failing a test.
-  if (complaints.length === 0 && !(exitCode === 0 && report.success)) {
-    complaints.push(`vitest ${exitCode === undefined ? 'was cut short' : `exited with ${exitCode}`}`)
-  }
-  return { passedCount, complaints }
+  return { passedCount, complaints: complaints.length > 0 ? complaints : runs.flatMap(badEnd) }
+}
+
+function withoutReport({ exitCode }: Run): string {
+  const why =
+    exitCode === undefined ? 'the host did not come as far as the tests' : `vitest exited with ${exitCode}`
+  return `no report of the tests: ${why}`
+}
+
+function badEnd({ exitCode, report }: Run): string[] {
+  if (exitCode === 0 && report?.success === true) return []
+  return [`vitest ${exitCode === undefined ? 'was cut short' : `exited with ${exitCode}`}`]
 }
 
 function complaintsOf(file: FileResult, chosenByName: boolean): string[] {

@@ -1,17 +1,17 @@
 /**
- * The last step of `npm run test:hosts` and `npm run test:fresh`: `verdict.ts WHERE RESULTS_DIRECTORY FILTERS…` reads what
- * came back and says what it is worth. WHERE is `hosts`, or where the fresh machine was: `emulated` or `native`.
+ * The last step of `npm run test:hosts` and `npm run test:fresh`: `verdict.ts WHERE RESULTS_DIRECTORIES FILTERS…` reads what
+ * came back and says what it is worth. The directories, one of each host, are parted by colons. WHERE is `hosts`, or where the fresh machine was: `emulated` or `native`.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { judgeResults, type Report } from './judge-results.ts'
 import { judgeSteps, testExitCode } from './judge-steps.ts'
 
-const [where = '', directory = '', ...parameters] = process.argv.slice(2)
+const [where = '', directories = '', ...parameters] = process.argv.slice(2)
 const nameAt = parameters.findIndex((each) => each === '-t' || each === '--testNamePattern')
 const filters = parameters.filter((each, at) => !each.startsWith('-') && (nameAt < 0 || at !== nameAt + 1))
 
-function textIfThere(name: string): string | undefined {
+function textIfThere(directory: string, name: string): string | undefined {
   try {
     return readFileSync(join(directory, name), 'utf8')
   } catch (error) {
@@ -20,8 +20,8 @@ function textIfThere(name: string): string | undefined {
   }
 }
 
-function readReport(): Report | undefined {
-  const text = textIfThere('vitest.json')
+function readReport(directory: string): Report | undefined {
+  const text = textIfThere(directory, 'vitest.json')
   // oxlint-disable-next-line no-unsafe-type-assertion -- vitest's own format; what is missing in it fails the verdict
   return text === undefined ? undefined : (JSON.parse(text) as Report)
 }
@@ -36,19 +36,25 @@ function expectedFiles(): string[] {
     : there.filter((file) => filters.some((filter) => file.includes(filter)))
 }
 
-function exitCode(): number | undefined {
-  if (where !== 'hosts') return testExitCode(textIfThere('steps') ?? '')
-  const status = textIfThere('status')
+function exitCodeIn(directory: string): number | undefined {
+  if (where !== 'hosts') return testExitCode(textIfThere(directory, 'steps') ?? '')
+  const status = textIfThere(directory, 'status')
   return status === undefined ? undefined : Number(status)
 }
 
+const runs = directories.split(':').map((directory) => ({
+  exitCode: exitCodeIn(directory),
+  report: readReport(directory),
+}))
 const ofSteps =
   where === 'hosts'
     ? []
-    : judgeSteps({ steps: textIfThere('steps') ?? '', demo: textIfThere('demo.log') ?? '' })
+    : judgeSteps({
+        steps: textIfThere(directories, 'steps') ?? '',
+        demo: textIfThere(directories, 'demo.log') ?? '',
+      })
 const { passedCount, complaints: ofTests } = judgeResults({
-  exitCode: exitCode(),
-  report: readReport(),
+  runs,
   expectedFiles: expectedFiles(),
   chosenByName: nameAt >= 0,
 })
