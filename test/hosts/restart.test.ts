@@ -43,6 +43,7 @@ describe.each([
       // Starting a Node is what takes long here.
       `Environment=NODE_COMPILE_CACHE=${process.env['NODE_COMPILE_CACHE'] ?? ''}`,
       `StandardOutput=append:${output}`,
+      `StandardError=append:${output}.errors`,
       `KillMode=${killMode}`,
     ]
     writeFileSync(`${dropIns}/test.conf`, `${settings.join('\n')}\n`)
@@ -76,7 +77,9 @@ ${handler}
     writeFileSync(unitFile, readFileSync(join(examples, 'agent.service')))
     configure('process')
     systemctl('start', unit)
-    await until('the container runs', () => lines().length === 1)
+    await until('the container runs', () => lines().length === 1).catch((error: unknown) => {
+      throw new Error(`the agent said: ${readFileSync(`${output}.errors`, 'utf8')}`, { cause: error })
+    })
     const found = readIdentitySync(Number(/^started web, pid (\d+)$/.exec(lines()[0] ?? '')?.[1]))
     if (found === undefined) throw new Error(`the container does not run: ${lines().join()}`)
     init = found
