@@ -8,10 +8,23 @@ const packagesOf = (file) => JSON.parse(readFileSync(file, 'utf8')).packages
 function isCurrent() {
   const wanted = Object.entries(packagesOf('package-lock.json')).filter(([path]) => path !== '')
   const installed = packagesOf('node_modules/.package-lock.json')
-  // Optional packages are those of other platforms; npm leaves them out.
-  return wanted.every(([path, { version, optional }]) =>
-    installed[path] === undefined ? optional === true : installed[path].version === version,
+  return wanted.every(([path, entry]) =>
+    installed[path] === undefined ? mayBeMissing(entry) : installed[path].version === entry.version,
   )
+}
+
+/**
+ * Optional packages are those of other platforms, and npm leaves them out. It leaves out those of this platform as well
+ * when they do not promise to run on the Node that it runs on, which is not the Node that needs them (setup.sh).
+ */
+function mayBeMissing({ optional, os, cpu, libc }) {
+  if (optional !== true) return false
+  const isOurs = os?.includes(process.platform) && cpu?.includes(process.arch)
+  return !isOurs || (libc !== undefined && !libc.includes(libcName()))
+}
+
+function libcName() {
+  return process.report.getReport().header.glibcVersionRuntime === undefined ? 'musl' : 'glibc'
 }
 
 let current = false

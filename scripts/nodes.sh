@@ -5,7 +5,7 @@
 #   --only 22        one version, or several: --only '22 26'
 # Other arguments go to vitest instead of its choice of tests: npm run test:nodes -- test/store
 #
-# Node comes from npm's package `node`, kept in .cache/nodes. The oldest one promised is tried quickly only.
+# The oldest one promised is tried quickly only.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -27,26 +27,6 @@ done
 scripts/setup.sh npm
 [ -n "$only_quick" ] || npm run --silent build
 [ -e dist/index.js ] || stop 'no dist: npm run build comes first'
-
-# Prints the directory of that Node's program, which is fetched once. By this machine's npm, whose cache is kept.
-node_directory() {
-  local place=.cache/nodes/$1
-  if [[ "$("$place/node_modules/.bin/node" --version 2>/dev/null)" != v$1* ]]; then
-    say "fetching Node $1"
-    mkdir -p "$place"
-    rm -rf "$place/node_modules" "$place/package-lock.json"
-    echo '{ "private": true }' >"$place/package.json"
-    npm install --prefix "$place" --no-audit --no-fund --loglevel=error "node@$1" </dev/null >&2
-    # Its preinstall script fetches the program, unless npm's policy on scripts suppressed it (as in setup.sh).
-    [ -x "$place/node_modules/node/bin/node" ] || (
-      cd "$place/node_modules/node"
-      npm_config_ignore_scripts=false npm_config_loglevel=error node installArchSpecificPackage.js
-    ) </dev/null >&2
-    mkdir -p "$place/node_modules/.bin"
-    ln -sf ../node/bin/node "$place/node_modules/.bin/node"
-  fi
-  echo "$PWD/$place/node_modules/.bin"
-}
 
 # vitest under the Node in that directory. First in PATH, so that whatever a test starts is this Node too.
 with_node() {
@@ -70,7 +50,7 @@ run_tests() {
 
 failed=
 for version in $versions; do
-  directory=$(node_directory "$version") || stop "Node $version could not be fetched"
+  directory=$(scripts/fetch-node.sh "$version") || stop "Node $version could not be fetched"
   started=$SECONDS
   say "Node $("$directory/node" --version)"
   if run_tests "$version" "$directory" "$@"; then

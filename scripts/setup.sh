@@ -81,6 +81,9 @@ install_packages() {
 setup_npm() {
   command -v npm >/dev/null || stop 'npm is missing: install Node.js with npm (Debian: apt-get install npm)'
   if ! node scripts/dependencies-are-current.mjs; then
+    # npm leaves out every optional dependency whose `engines` the Node that it runs on does not meet, and says nothing. With
+    # Debian's Node 18 those are the native parts of vitest and the linter, so npm runs on the Node of the project.
+    is_node_promised || PATH=$(scripts/fetch-node.sh "$(locked_node)"):$PATH || stop 'could not fetch Node 24 from the npm registry'
     say 'installing npm dependencies (npm ci)'
     # The caller's npm hands its settings down in npm_config_*; NODE_ENV=production would leave out our tools.
     npm ci --include=dev --no-audit --no-fund --loglevel=error </dev/null >&2
@@ -88,6 +91,13 @@ setup_npm() {
   has_node_24 || install_node_24
   has_node_24 || stop 'node_modules/.bin/node is no Node 24: remove node_modules and run this again'
 }
+
+# As package.json's `engines` has it.
+is_node_promised() {
+  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 22 || (major == 22 && minor >= 12) ? 0 : 1)'
+}
+
+locked_node() { node -p 'require("./package-lock.json").packages["node_modules/node"].version'; }
 
 has_node_24() { [[ "$(node_modules/.bin/node --version 2>/dev/null)" == v24.* ]]; }
 
