@@ -1,6 +1,6 @@
 /**
  * The package as npm publishes it, embedded in every form that people use, with a real container in each: ES module,
- * CommonJS, TypeScript as Node runs it, and bundles, which have to say where the helper programs are.
+ * CommonJS, TypeScript as a compiler resolves it, and bundles, which have to say where the helper programs are.
  */
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
@@ -16,9 +16,10 @@ beforeAll(async () => {
   rootfs = makeRootfs(app.directory)
 }, patience(180_000))
 
-/** A life with a command in it, and with a terminal: those need the launcher and the attach bridge. */
+/** A life with a command in it, and with a terminal: those need the launcher and the attach bridge. Strict TypeScript, too. */
 const life = `
-async function main({ directory, rootfs, id, helpers }) {
+async function main() {
+  const { directory, rootfs, id, helpers } = JSON.parse(process.argv[2] ?? '')
   const config = defineConfig({
     runtimes: { crun: { runtimePath: '/usr/bin/crun' } },
     stateDir: directory + '/state',
@@ -32,7 +33,7 @@ async function main({ directory, rootfs, id, helpers }) {
     await runtime.createContainer(container)
     await runtime.startContainer(container)
     const { stdout } = await runtime.execSyncContainer(container, ['/bin/echo', 'from inside'], 20)
-    const shown = []
+    const shown = [Buffer.alloc(0)]
     const terminal = new Writable({ write: (chunk, _encoding, done) => (shown.push(chunk), done()) })
     const ended = await runtime.execContainer(container, ['/bin/sh', '-c', 'test -t 1 && echo terminal; exit 3'], {
       tty: true,
@@ -40,13 +41,13 @@ async function main({ directory, rootfs, id, helpers }) {
     })
     await runtime.stopContainer(container, 0)
     const { exit } = container.state
-    console.log(JSON.stringify([stdout.toString(), String(Buffer.concat(shown)), ended.code, exit.code]))
+    console.log(JSON.stringify([stdout.toString(), String(Buffer.concat(shown)), ended.code, exit?.kind === 'code' && exit.code]))
   } finally {
     await runtime.deleteContainer(container)
     await runtime.close()
   }
 }
-main(JSON.parse(process.argv[2])).catch((error) => {
+main().catch((error) => {
   console.error(error)
   process.exitCode = 1
 })
@@ -95,6 +96,19 @@ it('an ES module', () => {
 it('a CommonJS program', () => {
   app.write('embed.cjs', sources.commonjs)
   expect(live('embed.cjs')).toEqual(seen)
+})
+
+it('TypeScript, compiled with --moduleResolution nodenext', () => {
+  app.write('typed.mts', sources.module)
+  app.compile('typed.mts', 'nodenext', '--outDir', 'compiled')
+  expect(live('compiled/typed.mjs')).toEqual(seen)
+})
+
+it('TypeScript, checked with --moduleResolution bundler and bundled', () => {
+  app.write('typed.mts', sources.module)
+  app.compile('typed.mts', 'bundler', '--noEmit')
+  bundle('typed.mts', 'out/typed.mjs', asModule)
+  expect(live('out/typed.mjs', { launcherPath: helper('launcher') })).toEqual(seen)
 })
 
 it('a bundle, beside which the package stays installed', () => {

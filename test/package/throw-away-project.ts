@@ -34,7 +34,11 @@ export interface ThrowAwayProject {
   write(name: string, text: string): void
   /** What a program prints in the project's directory. One that fails throws with all it said (tsc says it on stdout). */
   run(program: string, ...argv: string[]): string
+  /** What the compiler says of a program, at its strictest: nothing, when all is well. */
+  compile(entry: string, moduleResolution: 'nodenext' | 'bundler', ...options: string[]): string
 }
+
+const compilerOptions = '--ignoreConfig --strict --skipLibCheck false --target es2023 --types node'
 
 /** Installs the tarball and what an application brings itself: the optional peer, and the types of Node. */
 export async function makeThrowAwayProject(): Promise<ThrowAwayProject> {
@@ -55,13 +59,20 @@ export async function makeThrowAwayProject(): Promise<ThrowAwayProject> {
     tarball,
     ...wanted,
   )
+  const run = (program: string, ...argv: string[]): string => {
+    const { status, stdout, stderr } = spawnSync(program, argv, { cwd: directory, encoding: 'utf8' })
+    if (status !== 0) throw new Error(`${program} ${argv.join(' ')} failed:\n${stdout}${stderr}`)
+    return stdout
+  }
   return {
     directory,
     write: (name, text) => writeFileSync(join(directory, name), text),
-    run: (program, ...argv) => {
-      const { status, stdout, stderr } = spawnSync(program, argv, { cwd: directory, encoding: 'utf8' })
-      if (status !== 0) throw new Error(`${program} ${argv.join(' ')} failed:\n${stdout}${stderr}`)
-      return stdout
+    run,
+    compile: (entry, moduleResolution, ...options) => {
+      const module = moduleResolution === 'bundler' ? 'esnext' : moduleResolution
+      const resolving = ['--module', module, '--moduleResolution', moduleResolution]
+      const tsc = join(project, 'node_modules/.bin/tsc')
+      return run(tsc, ...compilerOptions.split(' '), ...resolving, ...options, entry)
     },
   }
 }
