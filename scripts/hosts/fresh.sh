@@ -30,7 +30,8 @@ git clone --quiet --bare . "$work/project/repository.git"
 touch "$work/results/arguments"
 cp scripts/hosts/guest/run-fresh.sh "$work/results/script.sh"
 if [ $place = native ]; then
-  scripts/hosts/in-root.sh "$image/disk.img" "$work"
+  # What it is worth is for the verdict to say.
+  scripts/hosts/in-root.sh "$image/disk.img" "$work" || true
   cp -a "$work/results/." "$results"
 else
   boot "$image" 200M 8 -nic user,model=virtio-net-pci
