@@ -96,6 +96,8 @@ in_root systemctl --quiet mask getty.target serial-getty@ttyS0.service serial-ge
   apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer containerd.service
 in_root passwd --quiet --delete root
 echo host >"$root/etc/hostname"
+# As Debian's installer does; debootstrap leaves the name localhost to DNS.
+printf '127.0.0.1\tlocalhost\n127.0.1.1\thost\n::1\tlocalhost ip6-localhost ip6-loopback\n' >"$root/etc/hosts"
 mkdir "$root/project" "$root/results"
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 

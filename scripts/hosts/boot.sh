@@ -22,8 +22,8 @@ end_run() {
 boot() {
   local image=$1 size=$2 hours_max=$3 started=$SECONDS
   shift 3
-  mke2fs -q -t ext4 -d "$work/project" "$work/project.img" "$size"
-  mke2fs -q -t ext4 -d "$work/results" "$work/results.img" 64M
+  mke2fs -q -t ext4 -d "$work/project" "$work/project.img" "$size" >/dev/null
+  mke2fs -q -t ext4 -d "$work/results" "$work/results.img" 64M >/dev/null
   rm -rf "$work/project" "$work/results"
   say "booting (the host's console: $results/console.log)"
   # One processor: keeping two emulated ones in step costs more than the second brings.

@@ -8,8 +8,9 @@ import { makeTempRoot } from '../support/temp-root.ts'
 const script = join(import.meta.dirname, '../../scripts/dependencies-are-current.mjs')
 const here = { os: [process.platform], cpu: [process.arch] }
 const native = { version: '1.0.0', optional: true, ...here }
-const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } }
-const [libc, otherLibc] = header.glibcVersionRuntime === undefined ? ['musl', 'glibc'] : ['glibc', 'musl']
+const [libc, otherLibc] = /"glibcVersionRuntime"/.test(JSON.stringify(process.report.getReport()))
+  ? ['glibc', 'musl']
+  : ['musl', 'glibc']
 
 function areCurrent(
   wanted: Readonly<Record<string, object>>,
