@@ -41,7 +41,7 @@ async function main() {
     })
     await runtime.stopContainer(container, 0)
     const { exit } = container.state
-    console.log(JSON.stringify([stdout.toString(), String(Buffer.concat(shown)), ended.code, exit?.kind === 'code' && exit.code]))
+    console.log(JSON.stringify([stdout.toString(), String(Buffer.concat(shown)), ended.kind === 'code' && ended.code, exit?.kind === 'code' && exit.code]))
   } finally {
     await runtime.deleteContainer(container)
     await runtime.close()
