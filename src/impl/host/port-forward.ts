@@ -1,15 +1,12 @@
 /**
  * Port forwarding: socat in the container's network namespace connects to the port and then to a socket of ours.
  *
- * The namespace is held by a descriptor from before the process is identified, so what socat enters is the container's
+ * The namespaces are held by descriptors from before the process is identified, so what socat enters is the container's
  * whatever becomes of its pid. Deliberately not here: UDP, and a listener on the host, which is the embedder's.
  */
-import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import type { Container } from '../../container.ts'
-import { OciError, errnoOf, toOciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
+import { OciError, toOciError, type ErrorCode, type FailedCommand } from '../../errors/index.ts'
 import { whenAborted, within } from '../launcher/deadlines.ts'
 import type { CommandResult, Launcher } from '../launcher/launcher.ts'
 import { observeProcess } from '../process-identity.ts'
@@ -18,6 +15,7 @@ import { assertPort, portRefusedCode, type PortForwardRequest } from '../streams
 import { failedCommand } from './failed-command.ts'
 import { defaultPath } from './runtime-environment.ts'
 import { joinStreams, type JoinEnd } from '../join-streams.ts'
+import { holdNamespaces, noPorts } from './held-namespaces.ts'
 import { findProgram } from './programs.ts'
 import {
   readSocatBreak,
@@ -113,11 +111,10 @@ async function connect(scope: Scope): Promise<Connection> {
     nsenter: await programPath(world, 'nsenter', 'util-linux'),
     socat: await programPath(world, 'socat', 'socat'),
   }
-  const namespace = await openNamespace(container, init)
+  const namespaces = await holdNamespaces(container, init)
   try {
-    const path = `/proc/${process.pid}/fd/${namespace.fd}`
     const attempt = (address: LoopbackAddress) =>
-      connectTo(scope, (name) => socatArguments(programs, path, address, request.port, name))
+      connectTo(scope, (name) => socatArguments(programs, namespaces.paths, address, request.port, name))
     const first = await attempt('TCP4:127.0.0.1')
     if ('socket' in first) return first
     if (first.kind !== 'unreachable') throw connectError(scope, first)
@@ -125,10 +122,10 @@ async function connect(scope: Scope): Promise<Connection> {
     const second = await attempt('TCP6:[::1]')
     if ('socket' in second) return second
     // Its port is refused because it has just ended.
-    if ((await observeProcess(init)) === 'gone') throw notRunning(container)
+    if ((await observeProcess(init)) === 'gone') throw noPorts(container)
     throw connectError(scope, first)
   } finally {
-    await namespace.close()
+    await namespaces.close()
   }
 }
 
@@ -241,28 +238,6 @@ function failureOf(
   return new OciError('ERR_IO', `${what}: ${reason}`, details)
 }
 
-/**
- * The network namespace, held open. One with a path of its own is the pod's and outlives the process; but the container
- * must run in either case.
- */
-async function openNamespace(container: Container, init: ProcessIdentity): Promise<FileHandle> {
-  const path = container.netns ?? `/proc/${init.pid}/ns/net`
-  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
-    const errno = errnoOf(error)
-    if (container.netns === undefined && (errno === 'ENOENT' || errno === 'ESRCH'))
-      throw notRunning(container, error)
-    throw ioError('open', path, error)
-  })
-  try {
-    // After the open: the same process lives now, so it was it whose namespace was opened.
-    if ((await observeProcess(init)) === 'gone') throw notRunning(container)
-    return handle
-  } catch (error) {
-    await handle.close()
-    throw error
-  }
-}
-
 async function programPath(world: ForwardWorld, name: string, packageName: string): Promise<string> {
   const path = world.environment['PATH'] ?? defaultPath
   const key = `${name}\0${path}`
@@ -285,11 +260,6 @@ function connectError({ container, request }: Scope, failure: FailedConnection):
   }
   const what = `port ${request.port} of container ${container.id} cannot be reached on its loopback interface`
   return new OciError(codes[kind], `${what}: ${message}`, { containerId: container.id, command })
-}
-
-function notRunning(container: Container, cause?: unknown): OciError {
-  const message = `container ${container.id} is not running: it has no ports to forward`
-  return new OciError('ERR_NOT_RUNNING', message, { containerId: container.id, cause })
 }
 
 function ignoreError(): void {

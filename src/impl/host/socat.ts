@@ -10,6 +10,16 @@ export interface SocatPrograms {
   readonly socat: string
 }
 
+/** Paths of the container's namespaces. */
+export interface EnteredNamespaces {
+  readonly net: string
+  /**
+   * For a supervisor that is not root: the kernel lets an ordinary user into a network namespace only from the user
+   * namespace that owns it, and into that one because he made it.
+   */
+  readonly user: string | undefined
+}
+
 export type LoopbackAddress = 'TCP4:127.0.0.1' | 'TCP6:[::1]'
 
 /** How long one direction may go on after the other has ended: socat's default is half a second. Its timer ends at 2³¹ ms. */
@@ -20,14 +30,16 @@ const bufferBytes = 65_536
 /** First the port, so that we are only called when somebody has answered there. */
 export function socatArguments(
   { nsenter, socat }: SocatPrograms,
-  namespace: string,
+  { net, user }: EnteredNamespaces,
   address: LoopbackAddress,
   port: number,
   socketName: string,
 ): readonly [string, ...string[]] {
   return [
     nsenter,
-    `--net=${namespace}`,
+    // nsenter would become root of the user namespace and drop all groups, which is not allowed there.
+    ...(user === undefined ? [] : [`--user=${user}`, '--preserve-credentials']),
+    `--net=${net}`,
     '--',
     socat,
     // Warnings, too: a connection that was reset is no more than one.

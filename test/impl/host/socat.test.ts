@@ -9,7 +9,8 @@ function ended(stderrTail: string, exitCode = 1): CommandResult {
 describe('socatArguments', () => {
   it('asks for the port before it calls us', () => {
     const programs = { nsenter: '/usr/bin/nsenter', socat: '/usr/bin/socat' }
-    expect(socatArguments(programs, '/proc/2/fd/3', 'TCP6:[::1]', 80, 'a.sock')).toEqual([
+    const namespaces = { net: '/proc/2/fd/3', user: undefined }
+    expect(socatArguments(programs, namespaces, 'TCP6:[::1]', 80, 'a.sock')).toEqual([
       '/usr/bin/nsenter',
       '--net=/proc/2/fd/3',
       '--',
@@ -19,6 +20,19 @@ describe('socatArguments', () => {
       '-b65536',
       'TCP6:[::1]:80,nodelay,connect-timeout=10',
       'UNIX-CONNECT:a.sock',
+    ])
+  })
+
+  it('goes by the user namespace, as who it is, where there is one to enter', () => {
+    const programs = { nsenter: '/usr/bin/nsenter', socat: '/usr/bin/socat' }
+    const namespaces = { net: '/proc/2/fd/3', user: '/proc/2/fd/4' }
+    const words = socatArguments(programs, namespaces, 'TCP4:127.0.0.1', 80, 'a.sock')
+    expect(words.slice(0, 5)).toEqual([
+      '/usr/bin/nsenter',
+      '--user=/proc/2/fd/4',
+      '--preserve-credentials',
+      '--net=/proc/2/fd/3',
+      '--',
     ])
   })
 })
