@@ -49,8 +49,7 @@ export async function checkBundle(
 
 /**
  * The kernel lets an ordinary user mount and change root in a user namespace only. The runtimes say so late, and in other
- * words ("mount devpts: Invalid argument"). Deliberately not checked: cgroups. The runtimes go on without where the user has
- * none, unless the spec has limits, and then they name the file.
+ * words ("mount devpts: Invalid argument").
  */
 export function checkUserNamespace(
   container: Container,
@@ -75,6 +74,16 @@ export function checkCgroupsPath(
   if (path === '' || (isRight && !`${prefix}${name}`.includes('/'))) return
   const message = `${paths.configFile}: linux.cgroupsPath must be empty or slice:prefix:name, such as "machine.slice:crio:${container.id}", where systemd manages cgroups; it is ${JSON.stringify(path)}`
   throw refusal(container, 'ERR_BUNDLE', message, 'linux.cgroupsPath', paths.configFile)
+}
+
+/**
+ * The system's systemd makes scopes for root ("Permission denied" for others). A user's own is on another bus, which the
+ * runtimes of an ordinary user speak to and this library does not.
+ */
+export function checkSystemdUser(container: Container, userId = process.geteuid?.() ?? 0): void {
+  if (userId === 0) return
+  const message = `cgroup_manager must be "cgroupfs" where the supervisor is not root: the system's systemd makes no scopes for user ${userId}`
+  throw refusal(container, 'ERR_UNSUPPORTED', message, 'cgroupManager')
 }
 
 type Stats = Awaited<ReturnType<typeof lstat>>

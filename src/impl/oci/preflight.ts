@@ -13,12 +13,14 @@ import {
   checkBundle,
   checkCgroupsPath,
   checkLogPath,
+  checkSystemdUser,
   checkUserNamespace,
   refusal,
   statOrAbsent,
 } from '../host/bundle-checks.ts'
 import { monitorSlice, type MonitorScope } from '../host/monitor-scope.ts'
 import { assertProgram, runtimePath } from '../host/programs.ts'
+import { checkDelegatedCgroup } from './delegated-cgroup.ts'
 import { ensureOciDirectories } from './directories.ts'
 import { monitorCgroupDirectories, monitorCgroupPath } from './monitor-cgroup.ts'
 import { findMonitor, findMonitorIn } from './monitor.ts'
@@ -41,7 +43,7 @@ export interface Preflight {
 const journaldIdMinLength = 13
 
 /**
- * Throws ERR_UNKNOWN_HANDLER, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
+ * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
  * ERR_CONTAINER_EXISTS, ERR_IO, and ERR_TIMEOUT when systemd does not answer.
  */
 export async function preflight(
@@ -68,6 +70,8 @@ export async function preflight(
   }
   const spec = await checkBundle(container, place)
   checkUserNamespace(container, place, spec)
+  if (scope !== undefined) checkSystemdUser(container)
+  await checkDelegatedCgroup(container, place, spec, { mounts: await world.cgroupMounts() })
   if (scope !== undefined) checkCgroupsPath(container, place, spec)
   await checkDirectories(world, container)
   const logExists = await checkLogPath(container)

@@ -9,11 +9,17 @@ import { shimNamePattern } from '../../config/constants.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
-import { checkBundle, checkCgroupsPath, checkLogPath, refusal } from '../host/bundle-checks.ts'
+import {
+  checkBundle,
+  checkCgroupsPath,
+  checkLogPath,
+  checkSystemdUser,
+  refusal,
+} from '../host/bundle-checks.ts'
 import { monitorSlice } from '../host/monitor-scope.ts'
 import { assertProgram } from '../host/programs.ts'
 import { streamsRoot } from './paths.ts'
-import { newPlace, ociRuntimePath, shimPath, type VmPlace, type VmWorld } from './world.ts'
+import { isShimOfRunc, newPlace, ociRuntimePath, shimPath, type VmPlace, type VmWorld } from './world.ts'
 
 export interface VmPreflight {
   readonly place: VmPlace
@@ -28,7 +34,7 @@ export interface VmPreflight {
 }
 
 /**
- * Throws ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
+ * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
  * ERR_CONTAINER_EXISTS, ERR_IO, and ERR_TIMEOUT when systemd does not answer.
  */
 export async function preflight(
@@ -42,7 +48,10 @@ export async function preflight(
       ? monitorSlice(cgroupParent, place.handler, container.id)
       : undefined
   const spec = await checkBundle(container, place)
-  if (slice !== undefined) checkCgroupsPath(container, place, spec)
+  if (slice !== undefined) {
+    checkSystemdUser(container)
+    checkCgroupsPath(container, place, spec)
+  }
   for (const [directory, field] of [
     [world.config.containerExitsDir, 'containerExitsDir'],
     [world.config.runDir, 'runDir'],
@@ -60,12 +69,20 @@ export async function preflight(
     const message = `${shim} is no shim: a shim's program is called containerd-shim-…`
     throw refusal(container, 'ERR_CONFIG', message, 'runtimePath', shim)
   }
+  checkShimUser(container, shim)
   const runtime = await ociRuntimePath(world, place, shim)
   await refuseExisting(place)
   await assertProgram(shim, 'runtimePath')
   if (runtime !== undefined) await assertProgram(runtime, 'ociRuntimePath')
   if (slice !== undefined) await world.scopes.reach()
   return { place, shimPath: shim, ociRuntimePath: runtime, slice, spec, logExists }
+}
+
+/** runc's has its socket in /run/containerd/s, a constant of its program, and fails to make it when it is started. */
+export function checkShimUser(container: Container, shim: string, userId = process.geteuid?.() ?? 0): void {
+  if (userId === 0 || !isShimOfRunc(shim)) return
+  const message = `runtime_type must be "oci" where the supervisor is not root: ${shim} makes its socket in /run/containerd/s, which is not user ${userId}'s`
+  throw refusal(container, 'ERR_UNSUPPORTED', message, 'runtimeType')
 }
 
 /** Also asked by the shim itself, once there is one: what it has stands nowhere else where there is no OCI runtime. */

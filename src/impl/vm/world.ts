@@ -91,6 +91,10 @@ export function shimPath(world: VmWorld, place: VmPlace): Promise<string> {
   return runtimePath(world, place)
 }
 
+export function isShimOfRunc(shim: string): boolean {
+  return /^containerd-shim-runc-v\d+$/.test(basename(shim))
+}
+
 /**
  * The OCI runtime that the shim runs; undefined where it runs none, so that the pid of a container is that of its machine.
  * runc's shim takes the runc on PATH when nobody says.
@@ -101,8 +105,7 @@ export async function ociRuntimePath(
   shim: string,
 ): Promise<string | undefined> {
   if (handler.ociRuntimePath !== undefined) return handler.ociRuntimePath
-  if (handler.runtimeConfigPath !== undefined || !/^containerd-shim-runc-v\d+$/.test(basename(shim)))
-    return undefined
+  if (handler.runtimeConfigPath !== undefined || !isShimOfRunc(shim)) return undefined
   const path = env['PATH'] ?? defaultPath
   const key = `runc\0${path}`
   const found = world.programs.get(key) ?? findProgram('runc', path)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { defaultSpec } from '../../../src/bundle/default-spec.ts'
 import { Container } from '../../../src/container.ts'
-import { checkUserNamespace } from '../../../src/impl/host/bundle-checks.ts'
+import { checkSystemdUser, checkUserNamespace } from '../../../src/impl/host/bundle-checks.ts'
 
 const container = new Container({ id: 'c', bundlePath: '/b' })
 const place = { paths: { configFile: '/b/config.json' } }
@@ -23,4 +23,11 @@ it('with one, or as root, it is not', () => {
     checkUserNamespace(container, place, { ...spec, linux: { ...spec.linux, namespaces } }, 1000),
   ).not.toThrow()
   expect(() => checkUserNamespace(container, place, spec, 0)).not.toThrow()
+})
+
+it('a container of an ordinary user whose cgroups systemd is to make is refused, naming the setting', () => {
+  expect(() => checkSystemdUser(container, 1000)).toThrow(
+    expect.objectContaining({ code: 'ERR_UNSUPPORTED', field: 'cgroupManager', containerId: 'c' }),
+  )
+  expect(() => checkSystemdUser(container, 0)).not.toThrow()
 })
