@@ -22,6 +22,7 @@ import { removeMadeFiles } from './leftovers.ts'
 import { monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
 import { readPidFile } from './monitor.ts'
 import type { Notes } from './notes.ts'
+import { notedCgroups } from './own-cgroup.ts'
 import { preflight, type Preflight } from './preflight.ts'
 import type { OciWorld } from './world.ts'
 
@@ -143,8 +144,9 @@ async function handOver(
       if (world.syncPipes.get(container.id) === sync) world.syncPipes.delete(container.id)
     })
   }
+  const cgroups = await notedCgroups(cgroupPaths, monitorPid)
   try {
-    await world.notebook.write(container, paths.notesFile, { ...notes, init, cgroupPaths })
+    await world.notebook.write(container, paths.notesFile, { ...notes, init, ...cgroups })
   } catch (error) {
     // They help after a restart only. A full disk is no reason to give up a container that stands.
     world.logger.warn({ containerId: container.id, err: error }, 'the notes on a container cannot be written')

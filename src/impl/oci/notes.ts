@@ -15,8 +15,10 @@ export interface Notes {
   /** True when the kernel kills everything in the container together with its init. */
   readonly ownPidNamespace: boolean
   readonly init: ProcessIdentity | undefined
-  /** Of init, by controller. */
+  /** Of init, by controller; none where it has no group of its own. */
   readonly cgroupPaths: CgroupPaths
+  /** It is in the group of its monitor, which others are in as well: an ordinary user's, whose bundle names none. */
+  readonly sharesCgroup?: boolean | undefined
   /** Directories of the monitor's own group. */
   readonly monitorCgroups: readonly string[]
   /** The systemd unit that this group belongs to; undefined where we made it. */
@@ -28,6 +30,7 @@ const notesSchema = z.object({
   ownPidNamespace: z.boolean(),
   init: identitySchema.optional(),
   cgroupPaths: z.record(z.string(), z.string().startsWith('/')),
+  sharesCgroup: z.boolean().optional(),
   monitorCgroups: z.array(z.string().startsWith('/')),
   monitorScope: z.string().endsWith('.scope').optional(),
 })

@@ -14,6 +14,7 @@ import type { Container } from '../../container.ts'
 import type { CgroupPaths } from '../host/cgroups.ts'
 import { endedByOom, modifiedMs, type OomEvidence } from '../host/oom-evidence.ts'
 import { readOomKills } from '../host/oom-kills.ts'
+import type { Notes } from './notes.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
 
 const exitCodeOfKill = 128 + 9
@@ -26,17 +27,19 @@ export async function oomKilled(world: OciWorld, container: Container, exitCode:
   return endedByOom(evidence, world.oomBeforeKill.get(container.id), exitedMs)
 }
 
-export async function readOomEvidence(world: OciWorld, place: Place): Promise<OomEvidence> {
-  const { persistedOomFile, bundleOomFile } = place.paths
+export async function readOomEvidence(world: OciWorld, { container, paths }: Place): Promise<OomEvidence> {
+  const notes = await world.notebook.read(container, paths.notesFile)
+  // Whoever was killed in a group that others are in as well, it need not be this container.
+  if (notes?.sharesCgroup === true) return { kills: undefined, firstSeenMs: undefined }
+  const { persistedOomFile, bundleOomFile } = paths
   return {
-    kills: await readOomKills(await world.cgroupMounts(), await cgroupPathsOf(world, place)),
+    kills: await readOomKills(await world.cgroupMounts(), await cgroupPathsOf(container, notes)),
     firstSeenMs: (await modifiedMs(persistedOomFile)) ?? (await modifiedMs(bundleOomFile)),
   }
 }
 
 /** As init had them, or as an absolute path in the spec says; a relative one means different things to each runtime. */
-async function cgroupPathsOf(world: OciWorld, { container, paths }: Place): Promise<CgroupPaths> {
-  const notes = await world.notebook.read(container, paths.notesFile)
+async function cgroupPathsOf(container: Container, notes: Notes | undefined): Promise<CgroupPaths> {
   if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) return notes.cgroupPaths
   const path = (await readBundleSpec(container)).linux?.cgroupsPath
   return path?.startsWith('/') === true ? { memory: path, '': path } : {}

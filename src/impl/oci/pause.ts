@@ -9,6 +9,7 @@ import { isOciError, OciError } from '../../errors/index.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { observe } from './observe.ts'
 import { runRuntime } from '../host/runtime-command.ts'
+import { assertOwnCgroup } from './own-cgroup.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
 export async function pause(world: OciWorld, container: Container, options: EffectOptions): Promise<void> {
@@ -26,13 +27,11 @@ async function toggle(
   wanted: readonly Observation['status'][],
   options: EffectOptions,
 ): Promise<void> {
+  const place = await placeOf(world, container)
+  const notes = await world.notebook.read(container, place.paths.notesFile)
+  assertOwnCgroup(container, notes, 'it cannot be frozen alone')
   try {
-    await runRuntime(
-      world,
-      await placeOf(world, container),
-      { verb, timeoutMs: options.timeoutMs },
-      options.signal,
-    )
+    await runRuntime(world, place, { verb, timeoutMs: options.timeoutMs }, options.signal)
   } catch (error) {
     if (!isOciError(error) || (error.code !== 'ERR_NOT_RUNNING' && error.code !== 'ERR_WRONG_STATUS'))
       throw error

@@ -17,11 +17,13 @@ import { readProcessIo } from '../host/process-io.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import type { ContainerStats, PressureStalls } from '../stats-port.ts'
+import { assertOwnCgroup } from './own-cgroup.ts'
 import { type OciWorld, placeOf } from './world.ts'
 
 /**
  * Parity: the seed's ContainerStats. ERR_NOT_RUNNING when the container has no cgroup: it was never created, is deleted,
- * or has ended and its cgroup manager removed it. ERR_UNSUPPORTED where the host does not count CPU time. ERR_IO.
+ * or has ended and its cgroup manager removed it. ERR_UNSUPPORTED where the host does not count CPU time, or the container
+ * has no cgroup of its own. ERR_IO.
  */
 export async function stats(
   world: OciWorld,
@@ -50,6 +52,7 @@ interface Whereabouts {
 async function whereToLook(world: OciWorld, container: Container): Promise<Whereabouts> {
   const { paths } = await placeOf(world, container)
   const notes = await world.notebook.read(container, paths.notesFile)
+  assertOwnCgroup(container, notes, 'nothing counts what it alone uses')
   if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) return notes
   const path = (await readBundleSpec(container)).linux?.cgroupsPath
   if (path?.startsWith('/') !== true) return { cgroupPaths: {}, init: undefined }

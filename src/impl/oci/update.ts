@@ -17,6 +17,7 @@ import { observeProcess } from '../process-identity.ts'
 import { isEmpty, type Limits, requestedLimits, toResources } from '../requests/resources.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { observe } from './observe.ts'
+import { assertOwnCgroup } from './own-cgroup.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
 
 /**
@@ -42,6 +43,7 @@ export async function update(
 async function cgroupsOfLiving(world: OciWorld, place: Place, options: EffectOptions): Promise<CgroupPaths> {
   const { container, paths } = place
   const notes = await world.notebook.read(container, paths.notesFile)
+  assertOwnCgroup(container, notes, 'it has no limits to change')
   if (notes?.init !== undefined && !isEmpty(notes.cgroupPaths)) {
     if ((await observeProcess(notes.init)) === 'gone') throw hasEnded(container)
     return notes.cgroupPaths
