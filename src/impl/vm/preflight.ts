@@ -34,8 +34,8 @@ export interface VmPreflight {
 }
 
 /**
- * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE, ERR_RUNTIME_NOT_FOUND,
- * ERR_CONTAINER_EXISTS, ERR_IO, and ERR_TIMEOUT when systemd does not answer.
+ * Throws ERR_UNSUPPORTED, ERR_UNKNOWN_HANDLER, ERR_CONFIG, ERR_INVALID_ARGUMENT with the field, ERR_BUNDLE,
+ * ERR_RUNTIME_NOT_FOUND, ERR_CONTAINER_EXISTS, ERR_IO, and ERR_TIMEOUT when systemd does not answer.
  */
 export async function preflight(
   world: VmWorld,
