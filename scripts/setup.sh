@@ -92,9 +92,12 @@ setup_npm() {
   has_node_24 || stop 'node_modules/.bin/node is no Node 24: remove node_modules and run this again'
 }
 
-# As package.json's `engines` has it.
+# By package.json's `engines`.
 is_node_promised() {
-  node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 22 || (major == 22 && minor >= 12) ? 0 : 1)'
+  node -e '
+    const [major, minor] = process.versions.node.split(".").map(Number)
+    const [oldest, since = 0] = require("./package.json").engines.node.match(/\d+/g).map(Number)
+    process.exitCode = major > oldest || (major === oldest && minor >= since) ? 0 : 1'
 }
 
 locked_node() { node -p 'require("./package-lock.json").packages["node_modules/node"].version'; }
