@@ -15,6 +15,7 @@ import {
 } from './facade-host.ts'
 import { wrongly } from '../support/wrongly.ts'
 import { processesNaming, until } from './oci-host.ts'
+import { patience } from '../support/patience.ts'
 
 const sleeps = ['/bin/sleep', '1000']
 const exited = (code: number): unknown => ({ kind: 'code', code })
@@ -134,7 +135,7 @@ describe.each<RuntimeName>(['crun', 'runc'])('a command in a container of %s', (
     expect(await left.exited).toEqual(exited(4))
   })
 
-  it('has ended although nobody takes its output', { timeout: 20_000 }, async () => {
+  it('has ended although nobody takes its output', { timeout: patience(20_000) }, async () => {
     const container = await host.run(sleeps)
     const stuck = new Writable({ highWaterMark: 1, write: () => undefined })
     const exec = await host.runtime.startExec(container, ['/bin/echo', 'hello'], {
@@ -175,7 +176,7 @@ describe.each<RuntimeName>(['crun', 'runc'])('a command in a container of %s', (
     expect(container.execs).toEqual([])
   })
 
-  it('carries ten mebibytes through unchanged, there and back', { timeout: 30_000 }, async () => {
+  it('carries ten mebibytes through unchanged, there and back', { timeout: patience(30_000) }, async () => {
     const container = await host.run(sleeps)
     const sent = Buffer.alloc(10_485_760, 'all work and no play\0\n')
     const exec = await host.runtime.startExec(container, ['/bin/cat'], {

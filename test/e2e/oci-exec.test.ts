@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ExecSyncError } from '../../src/impl/exec-port.ts'
 import { errorOf, openExecHost, readAll, sh, sha256, sha256Of } from './exec-host.ts'
 import { effect, processesNaming, runtimeNames, until } from './oci-host.ts'
+import { patience } from '../support/patience.ts'
 
 const MiB = 1024 * 1024
 
@@ -147,7 +148,7 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
     const mark = randomBytes(6).toString('hex')
     const sleep = `/bin/sleep 1000`
     const script = `: ${mark}; echo begun; (${sleep}; : ${mark}) & (${sleep}; : ${mark}) & while :; do ${sleep}; done`
-    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: 500 }, effect)
+    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: patience(500) }, effect)
     expect(result).toEqual({
       exitCode: -1,
       stdout: Buffer.from('begun\n'),
@@ -167,7 +168,7 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
     const mark = randomBytes(6).toString('hex')
     const daemon = `/bin/busybox setsid sh -c 'while :; do sleep 0.05; done; : ${mark}' >/dev/null 2>&1 &`
     const script = `/bin/busybox sh -c "${daemon}"; echo begun; sleep 1000`
-    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: 1000 }, effect)
+    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: patience(1000) }, effect)
     expect(result).toMatchObject({ timedOut: true, stdout: Buffer.from('begun\n') })
     const left = processesNaming(`: ${mark}`)
     // crun cannot be trusted to place it; this is the limit that process-tree.ts tells of.

@@ -11,6 +11,7 @@ import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 import { codeOf, runtimePrograms, signalFromOutside, type RuntimeName } from './facade-host.ts'
 import { processesNaming, until } from './oci-host.ts'
+import { patience } from '../support/patience.ts'
 
 const SIGKILL = 9
 const handlers: readonly RuntimeName[] = ['crun', 'runc']
@@ -75,7 +76,7 @@ async function kill(supervisor: ChildProcess): Promise<void> {
 describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) => {
   it(
     'are as they were or as the world says, stops go on, and every verb works',
-    { timeout: 90_000 },
+    { timeout: patience(90_000) },
     async () => {
       const fallen = await fallenSupervisor(handler)
       const { root, prefix, pids, get } = fallen
@@ -143,38 +144,42 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
     },
   )
 
-  it('whose launcher and monitors died with it still end as they should', { timeout: 90_000 }, async () => {
-    const fallen = await fallenSupervisor(handler)
-    const { root, prefix, get, pids } = fallen
-    const launcher = processesNaming('launcher/main.ts').find((line) =>
-      isChildOf(line, fallen.supervisor.pid),
-    )
-    await kill(fallen.supervisor)
-    if (launcher !== undefined) killIfThere(Number(launcher.split(' ')[0]))
-    for (const name of ['created', 'running']) {
-      const monitor = Number(readFileSync(join(root, `${prefix}${name}`, 'conmon-pidfile'), 'utf8'))
-      signalFromOutside(monitor, SIGKILL)
-      await until('the monitor is dead', () => readIdentitySync(monitor) === undefined)
-    }
-    // The place for exits is gone when the process ends: the monitor notices nothing, and keeps a copy.
-    rmSync(fallen.config.containerExitsDir, { recursive: true })
-    writeFileSync(join(root, 'rootfs', `gone-${prefix}`), '')
-    await until('the process has ended', () => readIdentitySync(pids['ends'] ?? 0) === undefined)
-    mkdirSync(fallen.config.containerExitsDir, { mode: 0o700, recursive: true })
+  it(
+    'whose launcher and monitors died with it still end as they should',
+    { timeout: patience(90_000) },
+    async () => {
+      const fallen = await fallenSupervisor(handler)
+      const { root, prefix, get, pids } = fallen
+      const launcher = processesNaming('launcher/main.ts').find((line) =>
+        isChildOf(line, fallen.supervisor.pid),
+      )
+      await kill(fallen.supervisor)
+      if (launcher !== undefined) killIfThere(Number(launcher.split(' ')[0]))
+      for (const name of ['created', 'running']) {
+        const monitor = Number(readFileSync(join(root, `${prefix}${name}`, 'conmon-pidfile'), 'utf8'))
+        signalFromOutside(monitor, SIGKILL)
+        await until('the monitor is dead', () => readIdentitySync(monitor) === undefined)
+      }
+      // The place for exits is gone when the process ends: the monitor notices nothing, and keeps a copy.
+      rmSync(fallen.config.containerExitsDir, { recursive: true })
+      writeFileSync(join(root, 'rootfs', `gone-${prefix}`), '')
+      await until('the process has ended', () => readIdentitySync(pids['ends'] ?? 0) === undefined)
+      mkdirSync(fallen.config.containerExitsDir, { mode: 0o700, recursive: true })
 
-    const runtime = await fallen.boot()
-    expect(runtime.recovered?.removed).toMatchObject([{ id: `${prefix}created` }])
-    expect(runtime.recovered?.exited).toMatchObject([
-      { id: `${prefix}ends`, exit: { kind: 'code', code: 9 } },
-    ])
-    expect(existsSync(join(root, 'run', 'runtimes', handler, `${prefix}created`))).toBe(false)
-    expect(processesNaming(`${root}/run/exec`)).toEqual([])
-    const running = get(runtime, 'running')
-    expect(running.phase).toBe('running')
-    signalFromOutside(running.state.pid, SIGKILL)
-    expect(await runtime.waitContainer(running)).toMatchObject({ kind: 'unknown', why: 'monitor-lost' })
-    await runtime.deleteContainer(running)
-  })
+      const runtime = await fallen.boot()
+      expect(runtime.recovered?.removed).toMatchObject([{ id: `${prefix}created` }])
+      expect(runtime.recovered?.exited).toMatchObject([
+        { id: `${prefix}ends`, exit: { kind: 'code', code: 9 } },
+      ])
+      expect(existsSync(join(root, 'run', 'runtimes', handler, `${prefix}created`))).toBe(false)
+      expect(processesNaming(`${root}/run/exec`)).toEqual([])
+      const running = get(runtime, 'running')
+      expect(running.phase).toBe('running')
+      signalFromOutside(running.state.pid, SIGKILL)
+      expect(await runtime.waitContainer(running)).toMatchObject({ kind: 'unknown', why: 'monitor-lost' })
+      await runtime.deleteContainer(running)
+    },
+  )
 })
 
 function isChildOf(line: string, pid: number | undefined): boolean {

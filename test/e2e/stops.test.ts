@@ -17,6 +17,7 @@ import {
   type RuntimeName,
 } from './facade-host.ts'
 import { cgroupsOf, processesNaming, until } from './oci-host.ts'
+import { patience } from '../support/patience.ts'
 
 const SIGKILL = 9
 
@@ -51,19 +52,23 @@ describe.each<RuntimeName>(['crun', 'runc'])('a stop on %s', (handler) => {
   }
 
   // Within the limit nobody can have waited for more than the shortest of the graces.
-  it('answers fifty callers when the shortest of their graces is over', { timeout: 15_000 }, async () => {
-    const container = await host.run(ignoresTerm)
-    const events = watchEvents(host.runtime)
-    const graces = Array.from({ length: 50 }, (_, index) => 50 - index)
-    const stops = await Promise.allSettled(
-      graces.map((seconds) => host.runtime.stopContainer(container, seconds)),
-    )
-    expect(stops.map(({ status }) => status)).toEqual(graces.map(() => 'fulfilled'))
-    expect(container.state.exit).toMatchObject({ kind: 'code', code: 137, oomKilled: false })
-    expect(events.of(container)).toEqual(['exited'])
-    await host.runtime.deleteContainer(container)
-    expectGone(container)
-  })
+  it(
+    'answers fifty callers when the shortest of their graces is over',
+    { timeout: patience(15_000) },
+    async () => {
+      const container = await host.run(ignoresTerm)
+      const events = watchEvents(host.runtime)
+      const graces = Array.from({ length: 50 }, (_, index) => 50 - index)
+      const stops = await Promise.allSettled(
+        graces.map((seconds) => host.runtime.stopContainer(container, seconds)),
+      )
+      expect(stops.map(({ status }) => status)).toEqual(graces.map(() => 'fulfilled'))
+      expect(container.state.exit).toMatchObject({ kind: 'code', code: 137, oomKilled: false })
+      expect(events.of(container)).toEqual(['exited'])
+      await host.runtime.deleteContainer(container)
+      expectGone(container)
+    },
+  )
 
   it('goes on when its caller stops waiting for it', async () => {
     const container = await host.run(ignoresTerm)
