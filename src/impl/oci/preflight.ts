@@ -53,6 +53,7 @@ export async function preflight(
 ): Promise<Preflight> {
   const { config } = world
   const place = newPlace(world, container)
+  if (config.cgroupManager === 'systemd') checkSystemdUser(container)
   const scope =
     config.cgroupManager === 'systemd'
       ? {
@@ -70,7 +71,6 @@ export async function preflight(
   }
   const spec = await checkBundle(container, place)
   checkUserNamespace(container, place, spec)
-  if (scope !== undefined) checkSystemdUser(container)
   await checkDelegatedCgroup(container, place, spec, { mounts: await world.cgroupMounts() })
   if (scope !== undefined) checkCgroupsPath(container, place, spec)
   await checkDirectories(world, container)
