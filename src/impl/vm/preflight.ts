@@ -43,15 +43,13 @@ export async function preflight(
   cgroupParent: string | undefined,
 ): Promise<VmPreflight> {
   const place = newPlace(world, container)
+  if (world.config.cgroupManager === 'systemd') checkSystemdUser(container)
   const slice =
     world.config.cgroupManager === 'systemd'
       ? monitorSlice(cgroupParent, place.handler, container.id)
       : undefined
   const spec = await checkBundle(container, place)
-  if (slice !== undefined) {
-    checkSystemdUser(container)
-    checkCgroupsPath(container, place, spec)
-  }
+  if (slice !== undefined) checkCgroupsPath(container, place, spec)
   for (const [directory, field] of [
     [world.config.containerExitsDir, 'containerExitsDir'],
     [world.config.runDir, 'runDir'],
