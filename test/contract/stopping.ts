@@ -39,12 +39,15 @@ export function describeStopping(stage: Stage): void {
 
     it('freezes and thaws', async () => {
       const container = await stage.started({ args: trapsTerm })
-      await stage.runtime.pauseContainer(container)
-      expect(container.status).toBe('paused')
-      expect(await stage.harness.world(container)).toBe('frozen')
-      await stage.runtime.unpauseContainer(container)
-      expect(container.status).toBe('running')
-      expect(await stage.harness.world(container)).toBe('running')
+      // Some runtimes return while the kernel is still freezing, and that is not seen every time.
+      for (let turn = 0; turn < 5; turn += 1) {
+        await stage.runtime.pauseContainer(container)
+        expect(container.status).toBe('paused')
+        expect(await stage.harness.world(container)).toBe('frozen')
+        await stage.runtime.unpauseContainer(container)
+        expect(container.status).toBe('running')
+        expect(await stage.harness.world(container)).toBe('running')
+      }
       await stage.runtime.deleteContainer(container)
     })
 

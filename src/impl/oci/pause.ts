@@ -8,12 +8,20 @@ import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { observe } from './observe.ts'
-import { runRuntime } from '../host/runtime-command.ts'
+import { isFrozen, seeFrozen } from '../host/freezer.ts'
+import { justBefore, runRuntime } from '../host/runtime-command.ts'
 import { assertOwnCgroup } from './own-cgroup.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
+const freezeMs = 30_000
+
 export async function pause(world: OciWorld, container: Container, options: EffectOptions): Promise<void> {
   await toggle(world, container, 'pause', ['paused'], options)
+  const { paths } = await placeOf(world, container)
+  const init = (await world.notebook.read(container, paths.notesFile))?.init
+  if (init === undefined) return
+  const limitMs = justBefore(options.timeoutMs ?? freezeMs)
+  await seeFrozen(() => isFrozen(world, init), container, limitMs, options.signal)
 }
 
 export async function resume(world: OciWorld, container: Container, options: EffectOptions): Promise<void> {

@@ -7,10 +7,12 @@
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
+import { seeFrozen } from '../host/freezer.ts'
 import { justBefore, runRuntime } from '../host/runtime-command.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { Task } from './messages/generated/task_pb.ts'
+import { isFrozen } from './freezer.ts'
 import { observe } from './observe.ts'
 import { isRpcError } from './ttrpc/rpc-error.ts'
 import { belowShim, placeOf, type VmWorld } from './world.ts'
@@ -19,6 +21,12 @@ const toggleMs = 30_000
 
 export async function pause(world: VmWorld, container: Container, options: EffectOptions): Promise<void> {
   await toggle(world, container, 'pause', ['paused'], options)
+  const { paths } = await placeOf(world, container)
+  // Not by the shim, which may be gone.
+  const init = (await world.notebook.read(container, paths.notesFile))?.init
+  if (init === undefined) return
+  const limitMs = justBefore(options.timeoutMs ?? toggleMs)
+  await seeFrozen(() => isFrozen(world, container, init), container, limitMs, options.signal)
 }
 
 export async function resume(world: VmWorld, container: Container, options: EffectOptions): Promise<void> {
