@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ignoresTerm, trapsTerm } from './harness.ts'
 import { patience, codeOf, type Stage } from './stage.ts'
 
+const SIGUSR1 = 10
 const SIGTERM = 15
 
 export function describeStopping(stage: Stage): void {
@@ -87,13 +88,10 @@ export function describeStopping(stage: Stage): void {
     it('sends signals to the init process', async () => {
       const args = ['/bin/sh', '-c', 'trap "exit 9" USR1; while :; do sleep 0.05; done']
       const container = await stage.started({ args })
-      // A signal before the trap is set is lost, as for any process: send until it is heard.
-      const exit = stage.runtime.waitContainer(container)
-      const signals = setInterval(() => {
-        void stage.runtime.signalContainer(container, 'SIGUSR1').catch(() => undefined)
-      }, 20)
-      expect(await exit).toMatchObject({ code: 9 })
-      clearInterval(signals)
+      // A signal before the trap is set is lost, as for any process.
+      await expect.poll(() => stage.harness.catches(container, SIGUSR1), patience).toBe(true)
+      await stage.runtime.signalContainer(container, 'SIGUSR1')
+      expect(await stage.runtime.waitContainer(container)).toMatchObject({ code: 9 })
       expect(await codeOf(stage.runtime.signalContainer(container, 'USR1'))).toBe('ERR_WRONG_STATUS')
       await stage.runtime.deleteContainer(container)
     })
