@@ -10,7 +10,7 @@ import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ioError, removeTemporaryFiles } from '../../files.ts'
 import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
-import { killAndWait } from '../host/process-end.ts'
+import { killAndWait, processEnds } from '../host/process-end.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
@@ -21,6 +21,8 @@ import { type OciWorld, type Place, placeOf } from './world.ts'
 
 /** A process that sleeps in the kernel dies later. */
 const initKillMs = 1000
+/** What a monitor takes to end that has given its create up. */
+const monitorLeaveMs = 250
 
 export async function cleanUp(
   world: OciWorld,
@@ -43,7 +45,9 @@ export async function cleanUp(
   }
   world.unclean.add(container)
   if (!(await isCreated(place))) {
-    if (monitor !== undefined) await endMonitor(place, monitor, signal)
+    // One that is about to end by itself is let: killed while it writes the exit, it would leave half of a file.
+    if (monitor !== undefined && !(await processEnds(monitor, monitorLeaveMs, signal)))
+      await endMonitor(place, monitor, signal)
     // What the runtime or a hook left running could go on creating.
     await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
   }

@@ -17,9 +17,13 @@ async function world(id: string, created: boolean) {
   const root = makeTempRoot()
   const bundlePath = `${root}/b`
   mkdirSync(bundlePath)
-  const monitor = spawn('sh', ['-c', 'echo ready; read _', 'conmon', '-b', bundlePath, '-c', id], {
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
+  const monitor = spawn(
+    'sh',
+    ['-c', 'echo ready; read _; sleep 0.05', 'conmon', '-b', bundlePath, '-c', id],
+    {
+      stdio: ['pipe', 'pipe', 'ignore'],
+    },
+  )
   onTestFinished(() => void monitor.kill('SIGKILL'))
   await once(monitor.stdout, 'data')
   writeFileSync(`${bundlePath}/conmon-pidfile`, String(monitor.pid))
@@ -61,6 +65,13 @@ describe('cleaning up', () => {
     await impl.cleanUp(container, effect)
     expect(atDelete).toEqual([false])
     expect(isAlive(monitor)).toBe(false)
+  })
+
+  it('lets a monitor that is about to end do so, which may be writing the exit', async () => {
+    const { impl, container, monitor } = await world('c1', false)
+    monitor.stdin.end()
+    await impl.cleanUp(container, effect)
+    expect(await endOf(monitor)).toEqual({ signal: null })
   })
 
   it('lets the monitor of a created container see its end and report it', async () => {
