@@ -3,8 +3,8 @@
  *
  *   agent.ts CONFIG.toml BUNDLE    the unit is agent.service
  *
- * With `cgroup_manager = "systemd"` conmon, or a shim, is in a scope of its own, so nothing that is done to this service reaches the
- * container. The next agent takes it up with the pid that it had.
+ * With `cgroup_manager = "systemd"` conmon, or a shim, is in a scope of its own, so nothing that is done to this service
+ * reaches the container. The next agent takes it up with the pid that it had.
  */
 import { Container, isOciError, loadConfig, Runtime } from 'oci-supervisor'
 

@@ -1,6 +1,7 @@
 /**
  * The last step of `npm run test:hosts` and `npm run test:fresh`: `verdict.ts WHERE RESULTS_DIRECTORIES FILTERS…` reads what
- * came back and says what it is worth. The directories, one of each host, are parted by colons. WHERE is `hosts`, or where the fresh machine was: `emulated` or `native`.
+ * came back and says what it is worth. The directories, one of each host, are parted by colons. WHERE is `hosts`, or where
+ * the fresh machine was: `emulated` or `native`.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -5,8 +5,10 @@
  * Unlike a cgroup of ours (oci/monitor-cgroup.ts) it is no nicety: a monitor that stayed in the service would die with it,
  * so a create without its scope fails. Deliberately not here: the names of scopes.
  */
-import type { RuntimeHandler } from '../../config/config.ts'
 import { isSliceName } from '../../config/slice-name.ts'
+import type { CreateOptions } from '../runtime-impl.ts'
+import { checkSystemdUser } from './bundle-checks.ts'
+import type { HostWorld, RuntimePlace } from './world.ts'
 import { OciError } from '../../errors/index.ts'
 import type { Scopes } from '../systemd/scopes.ts'
 
@@ -20,18 +22,21 @@ export interface MonitorScope {
 }
 
 /**
- * The slice that create was given, else the handler's. ERR_INVALID_ARGUMENT with the field when that is no slice.
+ * Where systemd manages cgroups: the slice that create was given, else the handler's. ERR_INVALID_ARGUMENT with the field
+ * when that is no slice, ERR_UNSUPPORTED without root. Undefined where it does not.
  * Parity: CRI-O has no such argument left, and its `monitor_cgroup` alone decides.
  */
 export function monitorSlice(
-  cgroupParent: string | undefined,
-  { monitorCgroup }: Pick<RuntimeHandler, 'monitorCgroup'>,
-  containerId: string,
-): string {
+  { config }: Pick<HostWorld, 'config'>,
+  { container, handler: { monitorCgroup } }: Pick<RuntimePlace, 'container' | 'handler'>,
+  cgroupParent: CreateOptions['cgroupParent'],
+): string | undefined {
+  if (config.cgroupManager !== 'systemd') return undefined
+  checkSystemdUser(container)
   const slice = cgroupParent || (monitorCgroup === 'pod' ? undefined : monitorCgroup) || defaultSlice
   if (isSliceName(slice)) return slice
   const message = `cgroupParent ${JSON.stringify(cgroupParent)} must be the name of a slice, such as "machine.slice", where systemd manages cgroups`
-  throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId, field: 'cgroupParent' })
+  throw new OciError('ERR_INVALID_ARGUMENT', message, { containerId: container.id, field: 'cgroupParent' })
 }
 
 /**

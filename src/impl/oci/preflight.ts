@@ -13,7 +13,6 @@ import {
   checkBundle,
   checkCgroupsPath,
   checkLogPath,
-  checkSystemdUser,
   checkUserNamespace,
   refusal,
   statOrAbsent,
@@ -53,14 +52,8 @@ export async function preflight(
 ): Promise<Preflight> {
   const { config } = world
   const place = newPlace(world, container)
-  if (config.cgroupManager === 'systemd') checkSystemdUser(container)
-  const scope =
-    config.cgroupManager === 'systemd'
-      ? {
-          name: `crio-conmon-${container.id}.scope`,
-          slice: monitorSlice(cgroupParent, place.handler, container.id),
-        }
-      : undefined
+  const slice = monitorSlice(world, place, cgroupParent)
+  const scope = slice === undefined ? undefined : { name: `crio-conmon-${container.id}.scope`, slice }
   const monitorCgroup =
     scope === undefined
       ? monitorCgroupPath(cgroupParent, container.id)

@@ -9,13 +9,7 @@ import { shimNamePattern } from '../../config/constants.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
-import {
-  checkBundle,
-  checkCgroupsPath,
-  checkLogPath,
-  checkSystemdUser,
-  refusal,
-} from '../host/bundle-checks.ts'
+import { checkBundle, checkCgroupsPath, checkLogPath, refusal } from '../host/bundle-checks.ts'
 import { monitorSlice } from '../host/monitor-scope.ts'
 import { assertProgram } from '../host/programs.ts'
 import { streamsRoot } from './paths.ts'
@@ -43,11 +37,7 @@ export async function preflight(
   cgroupParent: string | undefined,
 ): Promise<VmPreflight> {
   const place = newPlace(world, container)
-  if (world.config.cgroupManager === 'systemd') checkSystemdUser(container)
-  const slice =
-    world.config.cgroupManager === 'systemd'
-      ? monitorSlice(cgroupParent, place.handler, container.id)
-      : undefined
+  const slice = monitorSlice(world, place, cgroupParent)
   const spec = await checkBundle(container, place)
   if (slice !== undefined) checkCgroupsPath(container, place, spec)
   for (const [directory, field] of [
