@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { processState, readIdentitySync } from '../../src/impl/process-identity.ts'
 import type { TerminalSize } from '../../src/impl/terminal-size.ts'
 import { Collector, neverRead } from '../support/collector.ts'
+import { patience } from '../support/patience.ts'
 import { openAttachHost } from './oci-attach-host.ts'
 import { effect, runtimeNames, until } from './oci-host.ts'
 
@@ -13,6 +14,8 @@ const SIGKILL = 9
 const mebi = 1024 * 1024
 const sizesBytes = [0, 1, 8191, 8192, 8193, 20 * 1024, 10 * mebi]
 const exited = { reason: 'exited', error: undefined }
+/** The default, of clients that read all. An emulated host reads slower than conmon writes, which drops a client. */
+const bufferMaxBytes = patience(4 * mebi)
 
 function digestOf(byte: string, bytes: number): string {
   return createHash('sha256').update(Buffer.alloc(bytes, byte)).digest('hex')
@@ -29,7 +32,7 @@ describe.each(runtimeNames)('the output of a container of %s, attached before st
       const out = `head -c ${bytes} /dev/zero`
       const container = await host.created(`b=/bin/busybox; $b ${out}; $b ${out} | $b tr '\\0' x >&2`)
       const [stdout, stderr] = [new Collector(), new Collector()]
-      const session = await host.attach(container, { stdout, stderr })
+      const session = await host.attach(container, { stdout, stderr, bufferMaxBytes })
       await host.start(container)
       expect(await session.ended).toEqual(exited)
       expect([stdout.sizeBytes, stderr.sizeBytes]).toEqual([bytes, bytes])
@@ -43,7 +46,7 @@ describe.each(runtimeNames)('the output of a container of %s, attached before st
       const script = `b=/bin/busybox; $b stty raw; $b head -c ${bytes} /dev/zero; $b stty -raw 2>/dev/null; :`
       const container = await host.created(script, { terminal: true })
       const stdout = new Collector()
-      const session = await host.attach(container, { stdout })
+      const session = await host.attach(container, { stdout, bufferMaxBytes })
       await host.start(container)
       expect(await session.ended).toEqual(exited)
       expect([stdout.sizeBytes, stdout.digest()]).toEqual([bytes, digestOf('\0', bytes)])
@@ -54,7 +57,9 @@ describe.each(runtimeNames)('the output of a container of %s, attached before st
     const host = await openAttachHost(name)
     const container = await host.created('/bin/busybox seq 1 100000')
     const clients = Array.from({ length: 5 }, () => new Collector())
-    const sessions = await Promise.all(clients.map((stdout) => host.attach(container, { stdout })))
+    const sessions = await Promise.all(
+      clients.map((stdout) => host.attach(container, { stdout, bufferMaxBytes })),
+    )
     await host.start(container)
     for (const session of sessions) expect(await session.ended).toEqual(exited)
     expect(new Set(clients.map((client) => client.digest())).size).toBe(1)
@@ -66,7 +71,7 @@ describe.each(runtimeNames)('the output of a container of %s, attached before st
     const container = await host.created('/bin/busybox head -c 20971520 /dev/zero')
     const stdout = new Collector()
     const stuck = await host.attach(container, { stdout: neverRead() })
-    const session = await host.attach(container, { stdout })
+    const session = await host.attach(container, { stdout, bufferMaxBytes })
     const exit = host.exit(container)
     await host.start(container)
     expect(await stuck.ended).toEqual({ reason: 'dropped', error: undefined })
@@ -96,7 +101,7 @@ describe.each(runtimeNames)('the input of a container of %s', (name) => {
     const [stdout, stderr] = [new Collector(), new Collector()]
     const stdin = Readable.from(Array.from({ length: 160 }, () => Buffer.alloc(65_536, 'i')))
     await host.start(container)
-    const session = await host.attach(container, { stdin, stdout, stderr })
+    const session = await host.attach(container, { stdin, stdout, stderr, bufferMaxBytes })
     expect(await session.ended).toEqual(exited)
     expect([stdout.sizeBytes, stdout.digest()]).toEqual([10 * mebi, digestOf('i', 10 * mebi)])
     expect(stderr.text).toBe('over\n')

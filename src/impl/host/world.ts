@@ -3,6 +3,7 @@ import type { Config, RuntimeHandler } from '../../config/config.ts'
 import type { Container } from '../../container.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { CgroupMount } from './cgroups.ts'
+import type { KernelLog } from './kernel-log.ts'
 
 export interface HostWorld {
   readonly config: Config
@@ -10,6 +11,8 @@ export interface HostWorld {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Of this host, read once. */
   cgroupMounts(): Promise<readonly CgroupMount[]>
+  /** Asked only where systemd manages cgroups. */
+  readonly kernelLog: KernelLog
   /** Paths of programs that were looked up on PATH. */
   readonly programs: Map<string, Promise<string | undefined>>
 }

@@ -80,6 +80,7 @@ async function createWithMonitor(
     cgroupPaths: {},
     monitorCgroups: monitorCgroupDirectories(mounts, checked.monitorCgroup),
     monitorScope: checked.monitorScope?.name,
+    kernelLogEnd: checked.monitorScope === undefined ? undefined : await world.kernelLog.end(),
   }
   const argv = monitorArguments(world, checked)
   const timeoutMs = callerTimeoutMs ?? handler.containerCreateTimeoutMs

@@ -23,6 +23,8 @@ export interface Notes {
   readonly monitorCgroups: readonly string[]
   /** The systemd unit that this group belongs to; undefined where we made it. */
   readonly monitorScope: string | undefined
+  /** Where the kernel's log ended at create; only where systemd manages cgroups. */
+  readonly kernelLogEnd?: number | undefined
 }
 
 const notesSchema = z.object({
@@ -33,6 +35,7 @@ const notesSchema = z.object({
   sharesCgroup: z.boolean().optional(),
   monitorCgroups: z.array(z.string().startsWith('/')),
   monitorScope: z.string().endsWith('.scope').optional(),
+  kernelLogEnd: z.int().min(0).optional(),
 })
 
 export type OciNotebook = Notebook<Notes>

@@ -11,9 +11,8 @@
  */
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
-import type { CgroupPaths } from '../host/cgroups.ts'
 import { endedByOom, modifiedMs, type OomEvidence } from '../host/oom-evidence.ts'
-import { readOomKills } from '../host/oom-kills.ts'
+import { type NotedForOom, readOomKills } from '../host/oom-kills.ts'
 import type { Notes } from './notes.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
 
@@ -33,14 +32,14 @@ export async function readOomEvidence(world: OciWorld, { container, paths }: Pla
   if (notes?.sharesCgroup === true) return { kills: undefined, firstSeenMs: undefined }
   const { persistedOomFile, bundleOomFile } = paths
   return {
-    kills: await readOomKills(await world.cgroupMounts(), await cgroupPathsOf(container, notes)),
+    kills: await readOomKills(world, await notedForOom(container, notes)),
     firstSeenMs: (await modifiedMs(persistedOomFile)) ?? (await modifiedMs(bundleOomFile)),
   }
 }
 
-/** As init had them, or as an absolute path in the spec says; a relative one means different things to each runtime. */
-async function cgroupPathsOf(container: Container, notes: Notes | undefined): Promise<CgroupPaths> {
-  if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) return notes.cgroupPaths
+/** Groups as init had them, or as an absolute path in the spec says; a relative one means different things to each runtime. */
+async function notedForOom(container: Container, notes: Notes | undefined): Promise<NotedForOom> {
+  if (notes !== undefined && Object.keys(notes.cgroupPaths).length > 0) return notes
   const path = (await readBundleSpec(container)).linux?.cgroupsPath
-  return path?.startsWith('/') === true ? { memory: path, '': path } : {}
+  return { ...notes, cgroupPaths: path?.startsWith('/') === true ? { memory: path, '': path } : {} }
 }

@@ -28,6 +28,7 @@ import { reopenLog } from './reopen-log.ts'
 import { Sampling } from '../sampling.ts'
 import { start } from './start.ts'
 import { stats } from './stats.ts'
+import { KernelLog } from '../host/kernel-log.ts'
 import { openScopes } from '../systemd/scopes.ts'
 import { tidy } from './tidy.ts'
 import { unreportedExit } from './unreported-exit.ts'
@@ -86,8 +87,8 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
       for (const sync of world.syncPipes.values()) sync.destroy()
       world.syncPipes.clear()
       world.scopes.close()
-      // Both rest on the launcher, which is closed after us.
-      await Promise.all([execs.close(), world.attachBridge.close()])
+      // The first two rest on the launcher, which is closed after us.
+      await Promise.all([execs.close(), world.attachBridge.close(), world.kernelLog.close()])
     },
   }
 }
@@ -113,6 +114,7 @@ function worldOf({
       mounts ??= readCgroupMounts()
       return mounts
     },
+    kernelLog: new KernelLog(logger),
     scopes: openScopes({ address: environment['DBUS_SYSTEM_BUS_ADDRESS'] }),
     programs: new Map(),
     untouched: new Set(),

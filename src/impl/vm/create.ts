@@ -83,6 +83,7 @@ async function createInShim(
     cgroupPaths: {},
     ownPidNamespace: hasOwnPidNamespace(spec),
     sharesShim: mayShareShim(spec),
+    kernelLogEnd: checked.slice === undefined ? undefined : await world.kernelLog.end(),
   }
   let shim: Shim | undefined
   const streams = await beginOnDisk(world, place, notes, () => shim)

@@ -22,6 +22,8 @@ const notesSchema = z.object({
   ownPidNamespace: z.boolean(),
   /** True when the shim may serve other containers too. */
   sharesShim: z.boolean(),
+  /** Where the kernel's log ended at create; only where systemd manages cgroups. */
+  kernelLogEnd: z.int().min(0).optional(),
 })
 
 export type VmNotes = Readonly<z.output<typeof notesSchema>>

@@ -45,7 +45,7 @@ async function readKills(
   shim: Shim | undefined,
 ): Promise<number | undefined> {
   const notes = await world.notebook.read(container, paths.notesFile)
-  const kills = await readOomKills(await world.cgroupMounts(), notes?.cgroupPaths ?? {})
+  const kills = await readOomKills(world, notes ?? { cgroupPaths: {} })
   if (kills !== undefined || shim === undefined) return kills
   try {
     return (await readMetrics(shim, container.id)).counters.oomKills

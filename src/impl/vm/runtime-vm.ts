@@ -9,6 +9,7 @@ import type { Config } from '../../config/config.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import { readCgroupMounts, type CgroupMount } from '../host/cgroups.ts'
+import { KernelLog } from '../host/kernel-log.ts'
 import { ExecHome } from '../host/exec-home.ts'
 import { Sampling } from '../sampling.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
@@ -107,6 +108,7 @@ function worldOf({
       mounts ??= readCgroupMounts()
       return mounts
     },
+    kernelLog: new KernelLog(logger),
     events: () => {
       events ??= listenToShims(`${vmDirectory(config.runDir)}/events`, listenerOf(world), logger)
       return events
@@ -156,5 +158,6 @@ async function close(world: VmWorld): Promise<void> {
   await world.shims.close()
   await world.closeEvents()
   await world.fifos.close()
+  await world.kernelLog.close()
   world.scopes.close()
 }
