@@ -55,11 +55,7 @@ export class KernelLog {
   }
 
   close(): Promise<void> {
-    return this.#next(async () => {
-      const source = await this.#source
-      this.#source = Promise.resolve(undefined)
-      await source?.close()
-    })
+    return this.#next(() => this.#closeSource())
   }
 
   #readOn(): Promise<void> {
@@ -78,11 +74,18 @@ export class KernelLog {
       const source = await this.#source
       for (let line = await source?.read(); line !== undefined; line = await source?.read()) this.#take(line)
     } catch (err) {
-      this.#source = Promise.resolve(undefined)
+      await this.#closeSource()
       const message =
         'the log of the kernel cannot be read: OOM kills in cgroups that systemd removes can go unseen'
       this.#logger.warn({ file: device, err }, message)
     }
+  }
+
+  /** For good. */
+  async #closeSource(): Promise<void> {
+    const source = this.#source?.catch(() => undefined)
+    this.#source = Promise.resolve(undefined)
+    await (await source)?.close()
   }
 
   #take(line: string): void {

@@ -6,6 +6,7 @@ import { type Logger, silentLogger } from '../../../src/surroundings/logger.ts'
 class Records implements RecordSource {
   readonly #lines: string[] = []
   #sequence = 100
+  #fails = false
   closed = 0
   reads = 0
 
@@ -18,7 +19,13 @@ class Records implements RecordSource {
   async read(): Promise<string | undefined> {
     this.reads += 1
     await Promise.resolve()
-    return this.#lines.shift()
+    const line = this.#lines.shift()
+    if (line === undefined && this.#fails) throw new Error('EIO: i/o error, read')
+    return line
+  }
+
+  fail(): void {
+    this.#fails = true
   }
 
   async close(): Promise<void> {
@@ -86,6 +93,18 @@ describe('the kernel’s log', () => {
     expect(await log.countKills(0, init(7))).toBe(0)
     expect(warnings).toEqual([{ file: '/dev/kmsg', err: refused }])
     await log.close()
+  })
+
+  it('is given up when reading it fails, and what was read stays', async () => {
+    const { records, log } = open()
+    const end = records.write('before')
+    records.write(killed(7))
+    records.fail()
+    expect(await log.countKills(end, init(7))).toBe(1)
+    expect(records.closed).toBe(1)
+    const { reads } = records
+    expect(await log.countKills(end, init(7))).toBe(1)
+    expect(records.reads).toBe(reads)
   })
 
   it('is closed after whoever reads has ended, and not opened by a close', async () => {
