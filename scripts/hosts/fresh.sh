@@ -36,4 +36,4 @@ if [ $place = native ]; then
 else
   boot "$image" 200M 8 -nic user,model=virtio-net-pci
 fi
-node scripts/hosts/verdict.ts "$place" "$results" "$@"
+node scripts/hosts/fresh-verdict.ts "$place" "$results" "$@"

@@ -1,6 +1,7 @@
 /**
- * Judges what came back from virtual hosts, one or several that had a share of the files each. The rule is that silence is failure: a host that did not boot, a run that
- * was cut short, a file that was not run, no tests at all, or one that was skipped, fail like a test that failed.
+ * Judges what came back from virtual hosts, one or several that had a share of the files each. The rule is that silence is
+ * failure: a host that did not boot, a run that was cut short, a file that was not run, no tests at all, or one that was
+ * skipped, fail like a test that failed.
  */
 
 /** The part of vitest's JSON report that is judged. */

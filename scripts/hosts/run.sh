@@ -44,4 +44,4 @@ for number in $(seq $guests); do
   directories=${directories:+$directories:}$PWD/.cache/hosts-$number-results
 done
 for pid in $started; do wait "$pid" || say "one of the hosts was not started"; done
-node scripts/hosts/verdict.ts hosts "$directories" "$@"
+node scripts/hosts/hosts-verdict.ts "$directories" "$@"
