@@ -173,6 +173,20 @@ describe.each(runtimeNames)('RuntimeOCI on conmon and %s', (runtime) => {
     expect(await host.restarted().oomKilled(container, 137, effect)).toBe(true)
   })
 
+  it('is not misled by a KILL that came too late', async () => {
+    const host = await openHost(runtime)
+    const container = await host.container(['/bin/tail', '/dev/zero'], { memoryLimitBytes: 20 * MiB })
+    const { init } = await host.impl.create(container, createEffect)
+    const exit = host.exit(container)
+    await host.impl.start(container, effect)
+    expect(await exit).toMatchObject({ code: 137 })
+    expect(await errorOf(host.impl.signal(container, init, KILL, effect))).toMatchObject({
+      code: 'ERR_NOT_RUNNING',
+    })
+    expect(await host.impl.oomKilled(container, 137, effect)).toBe(true)
+    await host.impl.delete(container, effect)
+  })
+
   it('does not blame a container for a child that ran out of memory', async () => {
     const host = await openHost(runtime)
     const script = '/bin/tail /dev/zero; echo survived; while [ ! -e /stop ]; do sleep 0.01; done; exit 5'

@@ -1,5 +1,6 @@
 /**
- * The cases of containers that run out of memory, and of those that do not: "out of memory" is said by evidence and of nobody else: it takes the kernel's counter (or conmon's file), and the rise
+ * Containers that run out of memory, and others that do not. "Out of memory" is said by evidence and of nobody else: it
+ * takes a witness (the kernel's counter, its log where systemd has removed the cgroup, conmon's file), and what that tells
  * has to belong to this exit. A code of 137 is no evidence.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'

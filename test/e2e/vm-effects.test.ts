@@ -184,6 +184,19 @@ describe('a container behind a shim', () => {
     expect(readIdentitySync(shim.pid)).toBeUndefined()
     expect(existsSync(shim.socketPath)).toBe(false)
   })
+
+  it('is out of memory also when a KILL came too late', async () => {
+    const host = await openVmHost()
+    const container = await host.container(['/bin/tail', '/dev/zero'], { memoryLimitBytes: 20 * 1024 * 1024 })
+    const { init } = await host.impl.create(container, createEffect)
+    const exit = host.exit(container)
+    await host.impl.start(container, effect)
+    expect(await exit).toMatchObject({ code: 137 })
+    const late = host.impl.signal(container, init, SIGKILL, effect)
+    await expect(late).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
+    expect(await host.impl.oomKilled(container, 137, effect)).toBe(true)
+    await removed(host, container)
+  })
 })
 
 describe('a command in a container behind a shim', () => {

@@ -1,5 +1,5 @@
 /**
- * OOM kills as the kernel's log, /dev/kmsg, tells of them. The counter of a cgroup is the better witness, but systemd
+ * OOM kills as the kernel's log, /dev/kmsg, tells of them. The counter of a cgroup is the first witness, but systemd
  * removes the cgroup of a scope with its last process, mostly before anybody has read it. The log stays.
  *
  * Cost: the log that there is, some thousand records, is read once, at the first question; from then on what is new.
@@ -11,15 +11,25 @@ import { stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { errnoOf } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
-import { isVictim, type OomRecord, type OomVictims, parseRecord, readOomRecord } from './oom-records.ts'
+import { bootId } from '../process-identity.ts'
+import { type OomRecord, parseRecord, readOomRecord } from './oom-records.ts'
 
 const device = '/dev/kmsg'
 /** More than the longest record that a kernel gives. */
 const recordMaxBytes = 16_384
-/** Many times what the log itself can hold. */
-const recordsKept = 4_096
-/** Inodes of the first namespaces, the same on every kernel. Pids and paths in the log are those of these. */
-const initialNamespaces = { pid: 0xeffffffc, cgroup: 0xeffffffb }
+/** More than a log holds. One that grows as fast as it is read is read no further for this question. */
+const recordsMax = 65_536
+/** Older kills are forgotten. */
+const killsMax = 4_096
+/** Its inode, the same on every kernel. Pids in the log are of this namespace. */
+const initialPidNamespace = 0xeffffffc
+
+/** A place in the log of one boot. */
+export interface LogPosition {
+  readonly bootId: string
+  /** Number of the record before it. */
+  readonly sequence: number
+}
 
 /** The log, opened. */
 export interface RecordSource {
@@ -33,7 +43,7 @@ export class KernelLog {
   readonly #openSource: () => Promise<RecordSource>
   #source: Promise<RecordSource | undefined> | undefined
   readonly #kills: OomRecord[] = []
-  #end: number | undefined
+  #last: number | undefined
   /** One reader at a time. */
   #reading: Promise<void> = Promise.resolve()
 
@@ -42,24 +52,22 @@ export class KernelLog {
     this.#openSource = openSource
   }
 
-  /** The number of the newest record: what comes after it is new. Undefined where the log cannot be read. */
-  async end(): Promise<number | undefined> {
-    await this.#readOn()
-    return this.#end
+  /** Behind the newest record. Undefined where the log cannot be read. */
+  async end(): Promise<LogPosition | undefined> {
+    await this.#next(() => this.#readNew())
+    const boot = bootId()
+    return boot === undefined || this.#last === undefined ? undefined : { bootId: boot, sequence: this.#last }
   }
 
-  /** How many of these processes the OOM killer took after the record `after`, as far as the log tells. */
-  async countKills(after: number, victims: OomVictims): Promise<number> {
-    await this.#readOn()
-    return this.#kills.filter((kill) => kill.sequence > after && isVictim(kill, victims)).length
+  /** Whether the log tells, behind `since`, that the OOM killer took that process. False is no evidence of the contrary. */
+  async tellsOfKill(pid: number, since: LogPosition): Promise<boolean> {
+    if (since.bootId !== bootId()) return false
+    await this.#next(() => this.#readNew())
+    return this.#kills.some((kill) => kill.pid === pid && kill.sequence > since.sequence)
   }
 
   close(): Promise<void> {
     return this.#next(() => this.#closeSource())
-  }
-
-  #readOn(): Promise<void> {
-    return this.#next(() => this.#readNew())
   }
 
   #next(step: () => Promise<void>): Promise<void> {
@@ -67,34 +75,43 @@ export class KernelLog {
     return this.#reading
   }
 
-  /** Nothing depends on the log: where it fails the kills that it would tell of are not told. */
+  /** Never rejects: where the log fails, the kills that it would tell of are not told. */
   async #readNew(): Promise<void> {
     try {
       this.#source ??= this.#openSource()
       const source = await this.#source
-      for (let line = await source?.read(); line !== undefined; line = await source?.read()) this.#take(line)
+      for (let count = 0; count < recordsMax; count += 1) {
+        const line = await source?.read()
+        if (line === undefined) return
+        this.#take(line)
+      }
     } catch (err) {
-      await this.#closeSource()
       const message =
         'the log of the kernel cannot be read: OOM kills in cgroups that systemd removes can go unseen'
       this.#logger.warn({ file: device, err }, message)
+      this.#last = undefined
+      await this.#closeSource()
     }
   }
 
-  /** For good. */
+  /** For good. Never rejects. */
   async #closeSource(): Promise<void> {
-    const source = this.#source?.catch(() => undefined)
+    const source = this.#source
     this.#source = Promise.resolve(undefined)
-    await (await source)?.close()
+    try {
+      await (await source)?.close()
+    } catch (err) {
+      this.#logger.debug({ file: device, err }, 'the log of the kernel cannot be closed')
+    }
   }
 
   #take(line: string): void {
     const record = parseRecord(line)
     if (record === undefined) return
-    this.#end = record.sequence
-    const kill = readOomRecord(record, this.#kills.at(-1))
+    this.#last = record.sequence
+    const kill = readOomRecord(record)
     if (kill !== undefined) this.#kills.push(kill)
-    if (this.#kills.length > recordsKept) this.#kills.shift()
+    if (this.#kills.length > killsMax) this.#kills.shift()
   }
 }
 
@@ -102,9 +119,10 @@ const openFile = promisify(open)
 const readFile = promisify(read)
 const closeFile = promisify(close)
 
-/** Throws what the system says, and an Error where the pids and paths in the log are not those that we see. */
+/** Throws what the system says, and an Error where the pids in the log are not those that we see. */
 async function openKernelLog(): Promise<RecordSource> {
-  await assertInitialNamespaces()
+  if ((await stat('/proc/self/ns/pid')).ino !== initialPidNamespace)
+    throw new Error('the supervisor is in a pid namespace of its own')
   // Without O_NONBLOCK a read waits for the next record, in a thread of the pool.
   const descriptor = await openFile(device, constants.O_RDONLY | constants.O_NONBLOCK)
   const buffer = Buffer.alloc(recordMaxBytes)
@@ -118,6 +136,7 @@ async function readRecord(descriptor: number, buffer: Buffer): Promise<string | 
   for (;;) {
     try {
       const { bytesRead } = await readFile(descriptor, buffer, 0, buffer.length, null)
+      if (bytesRead === 0) throw new Error('it is no log of a kernel: it has an end')
       return buffer.toString('utf8', 0, bytesRead)
     } catch (error) {
       const errno = errnoOf(error)
@@ -125,12 +144,5 @@ async function readRecord(descriptor: number, buffer: Buffer): Promise<string | 
       // The next one was overwritten; after this the reader stands at the oldest that there is.
       if (errno !== 'EPIPE') throw error
     }
-  }
-}
-
-async function assertInitialNamespaces(): Promise<void> {
-  for (const [name, inode] of Object.entries(initialNamespaces)) {
-    if ((await stat(`/proc/self/ns/${name}`)).ino === inode) continue
-    throw new Error(`the supervisor is in a ${name} namespace of its own`)
   }
 }

@@ -14,6 +14,9 @@ const notesMaxBytes = 65_536
 /** A process in the notes on a container. */
 export const identitySchema = z.object({ pid: z.int().min(2), startTicks: z.string().regex(/^\d+$/) })
 
+/** A place in the kernel's log. */
+export const logPositionSchema = z.object({ bootId: z.string(), sequence: z.int().min(0) })
+
 export class Notebook<Notes> {
   readonly #known = new Map<string, Notes>()
   readonly #parse: (text: string) => Notes | undefined

@@ -10,7 +10,7 @@ import { ioError } from '../../files.ts'
 
 /** What the kernel and conmon say of OOM kills in a container so far. */
 export interface OomEvidence {
-  /** Processes killed; undefined when the cgroup is gone or does not count. */
+  /** Processes killed, by the counter of the cgroup; undefined when that is gone or does not count. */
   readonly kills: number | undefined
   /** When conmon first saw one. */
   readonly firstSeenMs: number | undefined

@@ -1,32 +1,14 @@
-/** How many processes of a container the kernel's OOM killer took. */
+/**
+ * What the kernel tells of OOM kills in a container: by the counter of its memory cgroup, of cgroup v1 and v2, and where
+ * systemd has removed that, by its log.
+ */
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { type CgroupMount, type CgroupPaths, controllerDirectory, readIfThere } from './cgroups.ts'
+import type { LogPosition } from './kernel-log.ts'
 import type { HostWorld } from './world.ts'
 
-/** What the notes on a container say of it that matters here. */
-export interface NotedForOom {
-  readonly init?: ProcessIdentity | undefined
-  readonly cgroupPaths: CgroupPaths
-  /** Where the kernel's log ended when the container was created; only where systemd manages cgroups. */
-  readonly kernelLogEnd?: number | undefined
-}
-
-/**
- * By the counter of the container's memory cgroup; where systemd has removed that, by the kernel's log. Undefined when
- * neither tells: what the log does not have may have been overwritten. Throws ERR_IO.
- */
+/** Undefined when the group is gone, or the kernel does not count. Throws ERR_IO. */
 export async function readOomKills(
-  world: Pick<HostWorld, 'cgroupMounts' | 'kernelLog'>,
-  { init, cgroupPaths, kernelLogEnd }: NotedForOom,
-): Promise<number | undefined> {
-  const counted = await readCounter(await world.cgroupMounts(), cgroupPaths)
-  if (counted !== undefined || kernelLogEnd === undefined) return counted
-  const cgroupPath = cgroupPaths['memory'] ?? cgroupPaths['']
-  const logged = await world.kernelLog.countKills(kernelLogEnd, { initPid: init?.pid, cgroupPath })
-  return logged === 0 ? undefined : logged
-}
-
-async function readCounter(
   mounts: readonly CgroupMount[],
   cgroupPaths: CgroupPaths,
 ): Promise<number | undefined> {
@@ -40,4 +22,20 @@ async function readCounter(
 export function parseOomKills(text: string): number | undefined {
   const digits = /^oom_kill (\d+)$/m.exec(text)?.[1]
   return digits === undefined ? undefined : Number(digits)
+}
+
+/** What the notes on a container say of its init. */
+export interface NotedInit {
+  readonly init?: ProcessIdentity | undefined
+  /** The end of the kernel's log when the container was created; only where systemd manages cgroups. */
+  readonly kernelLogEnd?: LogPosition | undefined
+}
+
+/** True when the kernel's log tells that the OOM killer took init itself. False is no evidence of the contrary. */
+export async function isInitOomKilled(
+  world: Pick<HostWorld, 'kernelLog'>,
+  { init, kernelLogEnd }: NotedInit,
+): Promise<boolean> {
+  if (init === undefined || kernelLogEnd === undefined) return false
+  return world.kernelLog.tellsOfKill(init.pid, kernelLogEnd)
 }

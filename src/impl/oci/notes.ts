@@ -8,7 +8,8 @@ import { z } from 'zod'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { CgroupPaths } from '../host/cgroups.ts'
-import { identitySchema, Notebook } from '../host/notebook.ts'
+import type { LogPosition } from '../host/kernel-log.ts'
+import { identitySchema, logPositionSchema, Notebook } from '../host/notebook.ts'
 
 export interface Notes {
   readonly runtimeRoot: string
@@ -23,8 +24,8 @@ export interface Notes {
   readonly monitorCgroups: readonly string[]
   /** The systemd unit that this group belongs to; undefined where we made it. */
   readonly monitorScope: string | undefined
-  /** Where the kernel's log ended at create; only where systemd manages cgroups. */
-  readonly kernelLogEnd?: number | undefined
+  /** The end of the kernel's log before create; only where systemd manages cgroups. */
+  readonly kernelLogEnd?: LogPosition | undefined
 }
 
 const notesSchema = z.object({
@@ -35,7 +36,7 @@ const notesSchema = z.object({
   sharesCgroup: z.boolean().optional(),
   monitorCgroups: z.array(z.string().startsWith('/')),
   monitorScope: z.string().endsWith('.scope').optional(),
-  kernelLogEnd: z.int().min(0).optional(),
+  kernelLogEnd: logPositionSchema.optional(),
 })
 
 export type OciNotebook = Notebook<Notes>

@@ -21,8 +21,11 @@ export async function signal(
   init: ProcessIdentity,
   signalNumber: number,
 ): Promise<void> {
-  if (signalNumber === SIGKILL) await noteOomEvidence(world, container)
+  const isFirstKill = signalNumber === SIGKILL && !world.oomBeforeKill.has(container.id)
+  if (isFirstKill) await noteOomEvidence(world, container)
   if (killProcess(init, signalNumber)) return
+  // Something else has ended it: the OOM killer, perhaps.
+  if (isFirstKill) world.oomBeforeKill.delete(container.id)
   throw new OciError(
     'ERR_NOT_RUNNING',
     `the init process of container ${container.id} (pid ${init.pid}) is gone`,
@@ -32,7 +35,6 @@ export async function signal(
 
 /** What the OOM killer did before our first KILL is not what ended the container. */
 async function noteOomEvidence(world: OciWorld, container: Container): Promise<void> {
-  if (world.oomBeforeKill.has(container.id)) return
   try {
     world.oomBeforeKill.set(container.id, await readOomEvidence(world, await placeOf(world, container)))
   } catch (error) {

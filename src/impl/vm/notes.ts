@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { Logger } from '../../surroundings/logger.ts'
-import { identitySchema, Notebook } from '../host/notebook.ts'
+import { identitySchema, logPositionSchema, Notebook } from '../host/notebook.ts'
 
 const notesSchema = z.object({
   runtimeRoot: z.string().startsWith('/'),
@@ -22,8 +22,8 @@ const notesSchema = z.object({
   ownPidNamespace: z.boolean(),
   /** True when the shim may serve other containers too. */
   sharesShim: z.boolean(),
-  /** Where the kernel's log ended at create; only where systemd manages cgroups. */
-  kernelLogEnd: z.int().min(0).optional(),
+  /** The end of the kernel's log before create; only where systemd manages cgroups. */
+  kernelLogEnd: logPositionSchema.optional(),
 })
 
 export type VmNotes = Readonly<z.output<typeof notesSchema>>

@@ -22,6 +22,24 @@ export async function signal(
   container: Container,
   init: ProcessIdentity,
   signalNumber: number,
+  options: EffectOptions,
+): Promise<void> {
+  const isFirstKill = signalNumber === SIGKILL && !world.oomBeforeKill.has(container.id)
+  try {
+    await deliver(world, container, init, signalNumber, options)
+  } catch (error) {
+    // Something else has ended it: the OOM killer, perhaps.
+    if (isFirstKill && isOciError(error) && error.code === 'ERR_NOT_RUNNING')
+      world.oomBeforeKill.delete(container.id)
+    throw error
+  }
+}
+
+async function deliver(
+  world: VmWorld,
+  container: Container,
+  init: ProcessIdentity,
+  signalNumber: number,
   { signal: abort }: EffectOptions,
 ): Promise<void> {
   const { id } = container
