@@ -1,10 +1,15 @@
 /**
  * An agent under systemd: keeps one container running, and leaves it running when it is stopped, restarted or killed.
  *
- *   agent.ts CONFIG.toml BUNDLE    the unit is agent.service
+ *   agent.ts CONFIG.toml BUNDLE    the unit is agent.service, the configuration agent.toml
  *
  * With `cgroup_manager = "systemd"` conmon, or a shim, is in a scope of its own, so nothing that is done to this service
  * reaches the container. The next agent takes it up with the pid that it had.
+ *
+ * The bundle is made once, by a program of yours:
+ *   await writeBundle('/var/lib/agent/web', defaultSpec({ rootfs: '/srv/web', args: ['/bin/server'] }))
+ * So is the end of the container, when the service is stopped (not by systemctl on its scopes):
+ *   await (await Runtime.open(await loadConfig('/etc/agent.toml'))).shutdown()
  */
 import { Container, isOciError, loadConfig, Runtime } from 'oci-supervisor'
 
@@ -39,6 +44,6 @@ async function keepRunning(): Promise<void> {
 
 async function create(): Promise<Container> {
   const container = new Container({ id, bundlePath })
-  await runtime.createContainer(container)
+  await runtime.createContainer(container, undefined, { signal: leaving.signal })
   return container
 }

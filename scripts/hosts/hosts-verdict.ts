@@ -5,7 +5,7 @@ import { readRun, tellVerdict, textIfThere } from './report.ts'
 const [directories = '', ...parameters] = process.argv.slice(2)
 
 const runs = directories.split(':').map((directory) => {
-  const status = textIfThere(directory, 'status')
+  const status = /^\d+$/m.exec(textIfThere(directory, 'status') ?? '')?.[0]
   return readRun(directory, status === undefined ? undefined : Number(status))
 })
 const files = globSync('test/{contract,e2e,hosts}/**/*.test.ts')

@@ -1,4 +1,4 @@
-/** What both verdicts share: what came back is read, judged, and told. */
+/** What the two verdicts share: results are read, judged, and told. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { judgeResults, type Report, type Run } from './judge-results.ts'
@@ -20,8 +20,8 @@ export function readRun(directory: string, exitCode: number | undefined): Run {
   return { exitCode, report: text === undefined ? undefined : (JSON.parse(text) as Report) }
 }
 
-export interface Judged {
-  /** What it is called in the last line. */
+export interface Evidence {
+  /** Names the lane in the last line. */
   readonly where: string
   readonly runs: readonly Run[]
   /** Test files that run there. */
@@ -32,8 +32,8 @@ export interface Judged {
   readonly complaints: readonly string[]
 }
 
-/** Says what it is worth, and exits with that. */
-export function tellVerdict({ where, runs, files, parameters, complaints: others }: Judged): void {
+/** Prints the verdict, and makes it the exit code of this program. */
+export function tellVerdict({ where, runs, files, parameters, complaints: others }: Evidence): void {
   const nameAt = parameters.findIndex((each) => each === '-t' || each === '--testNamePattern')
   const filters = parameters.filter((each, at) => !each.startsWith('-') && (nameAt < 0 || at !== nameAt + 1))
   const isChosen = (file: string): boolean =>

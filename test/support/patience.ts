@@ -1,4 +1,4 @@
-/** How long a test waits for a fact that should come at once before it calls that a failure; or how much it lets wait. */
+/** Limits of tests, by how slow the host is: how long they wait for what should come at once, how much they let wait. */
 
 /** An emulated host (npm run test:hosts, test:fresh) takes ten times as long for everything, and more when others use the machine. */
 const factor = process.env['OCI_SUPERVISOR_HOST'] === undefined ? 1 : 10
