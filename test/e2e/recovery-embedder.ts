@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Container, defaultSpec, defineConfig, Runtime, writeBundle } from '../../src/index.ts'
+import { patience } from '../support/patience.ts'
 
 const [root = '', handler = '', runtimePath = '', prefix = ''] = process.argv.slice(2)
 
@@ -48,9 +49,10 @@ const stopping = await started('stopping', 'trap "" TERM; while true; do sleep 0
 const execing = await started('execing', untilKilled)
 void runtime.execSyncContainer(execing, ['/bin/sleep', '1001']).catch(() => undefined)
 // Its trap must stand, or TERM ends it.
-await delay(300)
+await delay(patience(300))
 const requestedAtMs = Date.now()
-void runtime.stopContainer(stopping, 6).catch(() => undefined)
+// Longer than the next supervisor takes to open.
+void runtime.stopContainer(stopping, patience(6)).catch(() => undefined)
 await delay(300)
 writeFileSync(join(root, 'pids.json'), JSON.stringify({ pids, requestedAtMs }))
 process.stdout.write('ready\n')

@@ -118,7 +118,7 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
       const stopping = get(runtime, 'stopping')
       expect(await runtime.waitContainer(stopping)).toMatchObject({ kind: 'code', code: 137 })
       const tookMs = Date.now() - fallen.requestedAtMs
-      expect(tookMs).toBeGreaterThanOrEqual(6000)
+      expect(tookMs).toBeGreaterThanOrEqual(patience(6000))
 
       await runtime.startContainer(get(runtime, 'created'))
       await runtime.unpauseContainer(get(runtime, 'paused'))
