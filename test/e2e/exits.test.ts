@@ -10,6 +10,7 @@ import type { Container } from '../../src/index.ts'
 import { observeProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
 import { ignoresTerm } from '../contract/harness.ts'
+import { hasUnifiedCgroups } from '../support/cgroups.ts'
 import {
   hostForTest,
   inLanes,
@@ -121,9 +122,11 @@ describe.each<RuntimeName>(['crun', 'runc'])('an exit on %s', (handler) => {
     const container = await host.run(ignoresTerm)
     await host.runtime.pauseContainer(container)
     signalFromOutside(container.state.pid, SIGKILL)
-    // On cgroup v1 a frozen process dies when it is thawed.
-    const root = join(host.runtimeState(container.id), '..')
-    execFileSync(runtimePrograms[handler], ['--root', root, 'resume', container.id])
+    if (!hasUnifiedCgroups) {
+      // On cgroup v1 a frozen process dies when it is thawed.
+      const root = join(host.runtimeState(container.id), '..')
+      execFileSync(runtimePrograms[handler], ['--root', root, 'resume', container.id])
+    }
     expect(await host.runtime.waitContainer(container)).toMatchObject({ kind: 'code', code: 137 })
     expect(container.status).toBe('stopped')
     await host.runtime.deleteContainer(container)
