@@ -8,6 +8,7 @@ export {
   type OnDisconnect,
 } from './impl/exec-port.ts'
 export type { AttachEnd, AttachOptions, AttachSession } from './impl/attach-port.ts'
+export type { CheckFinding } from './impl/check-port.ts'
 export type { TerminalSize } from './impl/terminal-size.ts'
 export type { ExecProcess, ExecProcessOptions, ExecStreamOptions } from './runtime/exec-process.ts'
 export type { RuntimeFacade } from './runtime/facade.ts'

@@ -27,6 +27,7 @@ import type { ExecExit } from './impl/exec-port.ts'
 import type {
   AttachOptions,
   AttachSession,
+  CheckFinding,
   ContainerStats,
   ExecSyncRequest,
   ExecSyncResult,
@@ -37,6 +38,7 @@ import type { StopCommand, Verb } from './machines/events.ts'
 import type { EventsOptions, SupervisorEvent } from './observe/events.ts'
 import type { OciLinuxResources } from './bundle/oci-spec.ts'
 import { attachSessionOf } from './runtime/attach-session.ts'
+import { checkImplementations, warnOfFindings } from './runtime/check.ts'
 import {
   execProcessOf,
   execRequestOf,
@@ -80,6 +82,8 @@ const stateStoppedWaitMinSeconds = 30
 export class Runtime implements AsyncDisposable {
   readonly #parts: Parts
   readonly #keepAlive = new KeepAlive()
+  /** Ends what the runtime does of its own accord. */
+  readonly #closed = new AbortController()
   #closing: Promise<void> | undefined
   #shuttingDown = false
   #recovering: Promise<RecoveryReport> | undefined
@@ -100,6 +104,7 @@ export class Runtime implements AsyncDisposable {
       throw ofOperation(error, { operation: 'open' })
     })
     const runtime = new Runtime(parts)
+    void warnOfFindings(parts.implementations, parts.logger, runtime.#closed.signal)
     if (options.recover === false) return runtime
     try {
       await runtime.recover()
@@ -128,6 +133,21 @@ export class Runtime implements AsyncDisposable {
   /** What the last `recover` has found; undefined before the first. */
   get recovered(): RecoveryReport | undefined {
     return this.#recovered
+  }
+
+  /**
+   * What the operator of this host should know of the programs that the handlers run: versions with known security holes,
+   * programs that are missing. Runs each program once with `--version` and changes nothing. `open` logs the serious findings
+   * as warnings, in the background. Rejects with ERR_ABORTED, ERR_CLOSED, ERR_BUSY or ERR_LAUNCHER_LOST.
+   */
+  async check({ signal }: CallOptions = {}): Promise<readonly CheckFinding[]> {
+    const operation = 'check'
+    this.#assertOpen(operation)
+    checkAbortSignal(signal, operation)
+    const findings = checkImplementations(this.#parts.implementations, this.#closed.signal)
+    return this.#keepAlive.during(withAbort(findings, signal, { operation })).catch((error: unknown) => {
+      throw ofOperation(error, { operation })
+    })
   }
 
   /** All containers of this runtime. Maintained by create and delete; deleting an entry stops nothing. */
@@ -471,6 +491,7 @@ export class Runtime implements AsyncDisposable {
 
   async #close(drainMs: number): Promise<void> {
     if (drainMs > 0) await this.#drained(drainMs)
+    this.#closed.abort()
     await this.#parts.close(
       new OciError('ERR_CLOSED', 'the runtime was closed while the operation was in flight'),
     )

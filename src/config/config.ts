@@ -28,6 +28,8 @@ export interface RuntimeHandler {
   readonly monitorCgroup: string | undefined
   /** `KEY=value` for conmon and the runtime, with the global `conmon_env` applied. */
   readonly monitorEnv: readonly string[]
+  /** Annotations that change what the runtime does and that a bundle may have nonetheless. Exact names. */
+  readonly allowedAnnotations: readonly string[]
 }
 
 /** Something in a configuration that is accepted but probably not what was meant. */
@@ -62,6 +64,8 @@ export interface Config {
   readonly stateDir: string
   readonly runDir: string
   readonly durability: Durability
+  /** Security advisories of runc, crun and conmon that are known to be dealt with on this host, by name. */
+  readonly acknowledgedAdvisories: readonly string[]
   /** For the logger; none is an error. */
   readonly warnings: readonly ConfigWarning[]
 }
@@ -78,6 +82,7 @@ export interface RuntimeHandlerInput {
   readonly monitorPath?: string | undefined
   readonly monitorCgroup?: string | undefined
   readonly monitorEnv?: readonly string[] | undefined
+  readonly allowedAnnotations?: readonly string[] | undefined
   /** Take path, type, root and configuration file from the default handler, whatever is set here. */
   readonly inheritDefaultRuntime?: boolean | undefined
 }
@@ -101,4 +106,5 @@ export interface ConfigInput {
   readonly runDir?: string | undefined
   /** Default: `fsync`. */
   readonly durability?: Durability | undefined
+  readonly acknowledgedAdvisories?: readonly string[] | undefined
 }

@@ -55,7 +55,6 @@ export const ignoredRuntimeKeys: readonly string[] = [
 
 /** Of `[crio.runtime.runtimes.<name>]`. */
 export const ignoredHandlerKeys: readonly string[] = [
-  'allowed_annotations',
   'container_min_memory',
   'default_annotations',
   'exec_cpu_affinity',

@@ -79,6 +79,21 @@ export const environment = z
   .array(z.string(envRule).regex(/^[^=\0]+=[^\0]*$/, envRule), 'must be a list of KEY=value')
   .optional()
 
+const annotationRule = 'must be a list of whole annotation names; a pattern or a prefix allows nothing'
+
+export const annotationNames = z
+  .array(z.string(annotationRule).min(1, annotationRule), annotationRule)
+  .optional()
+
+const advisoryRule = 'must be a list of advisories, such as "CVE-2024-21626"'
+
+export const advisoryNames = z
+  .array(
+    z.string(advisoryRule).regex(/^(?:CVE-\d{4}-\d{4,}|GHSA(?:-[0-9a-z]{4}){3})$/, advisoryRule),
+    advisoryRule,
+  )
+  .optional()
+
 export const cgroupManager = z
   .enum(
     [cgroupfsCgroupsManager, systemdCgroupsManager],

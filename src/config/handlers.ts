@@ -103,6 +103,7 @@ function resolveHandler(name: string, own: HandlerSettings, context: HandlerCont
     monitorEnv: Object.freeze([
       ...(oci ? monitorEnv(name, own.monitorEnv, context) : (own.monitorEnv ?? [])),
     ]),
+    allowedAnnotations: Object.freeze([...(own.allowedAnnotations ?? [])]),
   })
 }
 

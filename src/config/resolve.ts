@@ -33,6 +33,7 @@ export function resolveConfig(settings: Settings, source: Source): Config {
     cgroupManager,
     ...directories,
     durability: settings.durability ?? 'fsync',
+    acknowledgedAdvisories: Object.freeze([...(settings.acknowledgedAdvisories ?? [])]),
     logSizeMaxBytes: settings.logSizeMaxBytes ?? noLimitBytes,
     logToJournald: settings.logToJournald ?? false,
     noPivot: settings.noPivot ?? false,

@@ -13,6 +13,7 @@ export const handlerSettings = z.object(
     monitorPath: field.executable,
     monitorCgroup: field.optionalText,
     monitorEnv: field.environment,
+    allowedAnnotations: field.annotationNames,
     inheritDefaultRuntime: field.flag,
   },
   'must be an object',
@@ -35,6 +36,7 @@ export const settings = z.object(
     stateDir: field.directory,
     runDir: field.directory,
     durability: field.durability,
+    acknowledgedAdvisories: field.advisoryNames,
   },
   'must be an object',
 )

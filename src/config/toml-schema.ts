@@ -14,6 +14,7 @@ export const handlerTable = z.object(
     monitor_path: field.executable,
     monitor_cgroup: field.optionalText,
     monitor_env: field.environment,
+    allowed_annotations: field.annotationNames,
     inherit_default_runtime: field.flag,
   },
   'must be a table',
@@ -44,7 +45,12 @@ export const runtimeTable = z.object(
 )
 
 export const ownTable = z.object(
-  { state_dir: field.directory, run_dir: field.directory, durability: field.durability },
+  {
+    state_dir: field.directory,
+    run_dir: field.directory,
+    durability: field.durability,
+    acknowledged_advisories: field.advisoryNames,
+  },
   'must be a table',
 )
 
@@ -66,6 +72,7 @@ function fromHandlerTable(table: z.output<typeof handlerTable>): HandlerSettings
     monitorPath: table.monitor_path,
     monitorCgroup: table.monitor_cgroup,
     monitorEnv: table.monitor_env,
+    allowedAnnotations: table.allowed_annotations,
     inheritDefaultRuntime: table.inherit_default_runtime,
   }
 }
@@ -87,5 +94,6 @@ function fromTables(runtime: z.output<typeof runtimeTable>, own: z.output<typeof
     stateDir: own.state_dir,
     runDir: own.run_dir,
     durability: own.durability,
+    acknowledgedAdvisories: own.acknowledged_advisories,
   }
 }

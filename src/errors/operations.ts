@@ -26,6 +26,7 @@ export type Operation =
   | ContainerOperation
   | 'open'
   | 'recover'
+  | 'check'
   | 'close'
   | 'shutdown'
   | 'openInspector'

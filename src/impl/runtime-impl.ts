@@ -12,11 +12,13 @@ import type { Observable } from 'rxjs'
 import type { Container, Timestamp } from '../container.ts'
 import type { OciLinuxResources } from '../bundle/oci-spec.ts'
 import type { AttachOptions, AttachSession } from './attach-port.ts'
+import type { CheckFinding } from './check-port.ts'
 import type { ExecPort } from './exec-port.ts'
 import type { ContainerStats } from './stats-port.ts'
 import type { StreamEffects } from './streams-port.ts'
 
 export type { AttachOptions, AttachSession } from './attach-port.ts'
+export type { CheckFinding } from './check-port.ts'
 export type { ExecPort, ExecSyncRequest, ExecSyncResult } from './exec-port.ts'
 export type { ContainerStats } from './stats-port.ts'
 export type { PortForwardRequest } from './streams-port.ts'
@@ -138,6 +140,8 @@ export interface RuntimeImpl {
    * other name is somebody else's. Called at a restart, once the containers are taken up.
    */
   tidy?(ids: ReadonlySet<string>): Promise<void>
+  /** What the operator of this host should know of the programs that this implementation runs. Changes nothing. */
+  check?(options: EffectOptions): Promise<readonly CheckFinding[]>
   /** The exits of this implementation's containers, at least once each. */
   readonly exits: ExitSource
   /** Releases what the implementation holds in this process. Containers go on. */

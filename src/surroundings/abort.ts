@@ -44,7 +44,8 @@ export function abortedWait(
   waiter: Pick<OciErrorDetails, 'containerId' | 'operation'>,
   reason: unknown,
 ): OciError {
-  const message = `the wait for container ${waiter.containerId} was aborted; the operation itself goes on`
+  const subject = waiter.containerId === undefined ? '' : ` for container ${waiter.containerId}`
+  const message = `the wait${subject} was aborted; the operation itself goes on`
   return new OciError('ERR_ABORTED', message, { ...waiter, cause: reason })
 }
 

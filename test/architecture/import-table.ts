@@ -29,6 +29,7 @@ const surroundings = ['surroundings/']
 const effects = [
   'impl/runtime-impl.ts',
   'impl/attach-port.ts',
+  'impl/check-port.ts',
   'impl/exec-port.ts',
   'impl/stats-port.ts',
   'impl/streams-port.ts',
@@ -108,6 +109,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
     types: [
       ...nouns,
       'impl/attach-port.ts',
+      'impl/check-port.ts',
       'impl/exec-port.ts',
       'impl/stats-port.ts',
       'impl/streams-port.ts',

@@ -33,6 +33,7 @@ describe('a valid configuration', () => {
           monitorPath: undefined,
           monitorCgroup: undefined,
           monitorEnv: [],
+          allowedAnnotations: [],
         },
       },
       conmon: undefined,
@@ -46,6 +47,7 @@ describe('a valid configuration', () => {
       noPivot: false,
       ctrStopTimeoutSeconds: 30,
       durability: 'fsync',
+      acknowledgedAdvisories: [],
       stateDir: '/var/lib/oci-supervisor',
       runDir: '/run/oci-supervisor',
       warnings: [],
@@ -76,6 +78,7 @@ describe('a valid configuration', () => {
       monitorPath: '/usr/libexec/crio/conmon',
       monitorCgroup: 'system.slice',
       monitorEnv: ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'],
+      allowedAnnotations: ['io.containers.trace-syscall'],
     })
     expect(config.runtimes['kata']).toMatchObject({
       runtimeType: 'vm',

@@ -1,16 +1,20 @@
 /** What must be true of a container's bundle and log path before anything is done with them. */
 import { lstat, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
+import type { RuntimeHandler } from '../../config/config.ts'
 import { isSliceName } from '../../config/slice-name.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, type ErrorCode, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
+import { rootfsPath } from './rootfs-path.ts'
 
 /**
  * conmon appends to whatever is there and renames a new file over it when the log is reopened or full: neither must
- * happen to a device, a FIFO (its open would wait for a reader) or the target of a link.
+ * happen to a device, a FIFO (its open would wait for a reader) or the target of a link. What is checked here stays so only
+ * where nobody else can make files: not in a directory of another user, or one that everybody can write to, such as /tmp.
+ * Deliberately not here: the directories above, of which docs/security.md says whose they have to be.
  */
 export async function checkLogPath(container: Container): Promise<boolean> {
   const { logPath } = container
@@ -20,19 +24,29 @@ export async function checkLogPath(container: Container): Promise<boolean> {
   if (logPath.includes(':')) throw wrong('must not contain a colon')
   const directory = await statOrAbsent(dirname(logPath), stat)
   if (directory?.isDirectory() !== true) throw wrong('must be in a directory that exists')
+  if (!isOwn(directory))
+    throw wrong(`must be in a directory of ours or of root; it is user ${directory.uid}'s`)
+  if ((Number(directory.mode) & 0o002) !== 0)
+    throw wrong('must be in a directory that only its owner and group can write to')
   const log = await statOrAbsent(logPath, lstat)
   if (log !== undefined && !log.isFile()) throw wrong('must be a regular file, not a link or a device')
+  // A second name makes the log of a container out of any other file of this file system.
+  if (log !== undefined && log.nlink > 1) throw wrong('must be a file with one name, not a hard link')
+  if (log !== undefined && !isOwn(log))
+    throw wrong(`must be a file of ours or of root; it is user ${log.uid}'s`)
   return log !== undefined
+}
+
+function isOwn({ uid }: Stats): boolean {
+  return uid === 0 || uid === (process.geteuid?.() ?? 0)
 }
 
 /**
  * The runtime runs the bundle's config.json, whatever `setSpec` was given: that one serves our own decisions, and we never
  * write the file. So it has to be there in either case.
  */
-export async function checkBundle(
-  container: Container,
-  { paths }: { readonly paths: { readonly configFile: string } },
-): Promise<OciSpec> {
+export async function checkBundle(container: Container, place: BundlePlace): Promise<OciSpec> {
+  const { paths } = place
   const spec = await readBundleSpec(container)
   const config = await statOrAbsent(paths.configFile, lstat)
   if (config?.isFile() !== true || config.size > bundleConfigMaxBytes) {
@@ -44,7 +58,50 @@ export async function checkBundle(
     const message = `${paths.configFile}: process.terminal must be ${container.terminal}, as the container's terminal is`
     throw refusal(container, 'ERR_BUNDLE', message, 'process.terminal', paths.configFile)
   }
+  refuseUnsafeAnnotations(container, place, spec)
+  await refuseLinkedDev(container, place, spec)
   return spec
+}
+
+interface BundlePlace {
+  readonly handler: Pick<RuntimeHandler, 'allowedAnnotations'>
+  readonly paths: { readonly bundle: string; readonly configFile: string }
+}
+
+/** Those that `crun features` and `runc features` call potentially unsafe; a name that ends in a dot is a prefix. */
+const unsafeAnnotations = [
+  'bundle',
+  'module.wasm.image/variant',
+  'org.criu.config',
+  'org.systemd.property.',
+  'run.oci.',
+]
+
+/**
+ * Annotations by which a specification commands the runtime: hooks of its own, handlers, properties of systemd's units
+ * (CVE-2024-3154). Labels of an image end up as annotations, so who writes them need not be who may command.
+ */
+function refuseUnsafeAnnotations(container: Container, { handler, paths }: BundlePlace, spec: OciSpec): void {
+  for (const name of Object.keys(spec.annotations ?? {})) {
+    const isUnsafe = unsafeAnnotations.some((unsafe) =>
+      unsafe.endsWith('.') ? name.startsWith(unsafe) : name === unsafe,
+    )
+    if (!isUnsafe || handler.allowedAnnotations.includes(name)) continue
+    const message = `${paths.configFile}: the annotation ${JSON.stringify(name)} changes what the runtime does; remove it, or list it in allowed_annotations of the handler`
+    throw refusal(container, 'ERR_BUNDLE', message, `annotations.${name}`, paths.configFile)
+  }
+}
+
+/**
+ * A runtime makes the links of /dev by its path in the root file system: where /dev is a link they are made, and a file
+ * called ptmx is removed, on the host (CVE-2026-41579, CVE-2026-47766).
+ */
+async function refuseLinkedDev(container: Container, { paths }: BundlePlace, spec: OciSpec): Promise<void> {
+  const dev = join(rootfsPath(paths.bundle, spec.root?.path), 'dev')
+  const stats = await statOrAbsent(dev, lstat)
+  if (stats?.isSymbolicLink() !== true) return
+  const message = `${dev} must be a directory, not a link: runtimes would follow it out of the root file system`
+  throw refusal(container, 'ERR_BUNDLE', message, 'root.path', dev)
 }
 
 /**

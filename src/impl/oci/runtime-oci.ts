@@ -11,6 +11,7 @@ import { openAttachBridge } from '../attach-bridge/client.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
 import { readCgroupMounts, type CgroupMount } from '../host/cgroups.ts'
+import { check } from './check.ts'
 import { cleanUp } from './clean-up.ts'
 import { attach, type AttachWorld } from './attach.ts'
 import { create } from './create.ts'
@@ -82,6 +83,7 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
       if (provenance.wasCreated) world.ours.add(container)
     },
     tidy: (ids) => tidy(world, ids),
+    check: (effect) => check(world, effect),
     exits: options.exits,
     close: async () => {
       for (const sync of world.syncPipes.values()) sync.destroy()

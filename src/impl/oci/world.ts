@@ -78,6 +78,9 @@ function handlerOf(world: OciWorld, name: string): RuntimeHandler {
 }
 
 /** Absolute path of conmon. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
-export async function monitorPath(world: OciWorld, { handler, env }: Place): Promise<string> {
+export async function monitorPath(
+  world: Pick<OciWorld, 'programs'>,
+  { handler, env }: Pick<Place, 'handler' | 'env'>,
+): Promise<string> {
   return handler.monitorPath ?? (await lookUp(world, 'conmon', 'monitorPath', env))
 }

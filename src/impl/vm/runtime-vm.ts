@@ -14,6 +14,7 @@ import { ExecHome } from '../host/exec-home.ts'
 import { Sampling } from '../sampling.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
 import { attach } from './attach.ts'
+import { check } from './check.ts'
 import { cleanUp } from './clean-up.ts'
 import { create } from './create.ts'
 import { deleteContainer } from './delete.ts'
@@ -76,6 +77,7 @@ export function createRuntimeVm(options: RuntimeVmOptions): RuntimeImpl {
     unreportedExit: (container) => unreportedExit(world, container),
     adopt: (container, provenance) => adoptContainer(world, container, provenance),
     tidy: (ids) => tidy(world, ids),
+    check: (effect) => check(world, effect),
     exits: world.exits,
     close: async () => {
       await execs.close()

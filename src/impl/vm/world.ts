@@ -100,8 +100,8 @@ export function isShimOfRunc(shim: string): boolean {
  * runc's shim takes the runc on PATH when nobody says.
  */
 export async function ociRuntimePath(
-  world: VmWorld,
-  { handler, env }: VmPlace,
+  world: Pick<VmWorld, 'programs'>,
+  { handler, env }: Pick<VmPlace, 'handler' | 'env'>,
   shim: string,
 ): Promise<string | undefined> {
   if (handler.ociRuntimePath !== undefined) return handler.ociRuntimePath

@@ -1,4 +1,14 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { defaultSpec, writeBundle } from '../../../src/bundle/bundle.ts'
 import { defineConfig } from '../../../src/config/define-config.ts'
@@ -86,6 +96,14 @@ async function errorOf(promise: Promise<unknown>): Promise<OciError> {
   throw error
 }
 
+const allowing = (allowedAnnotations: readonly string[]) => ({
+  runtimes: { crun: { runtimePath: '/nowhere/crun', allowedAnnotations } },
+})
+const annotate = ({ root }: World, annotations: Record<string, string>) => {
+  const spec = { ...defaultSpec({ rootfs: `${root}/rootfs`, args: ['/bin/true'] }), annotations }
+  writeFileSync(`${root}/b/config.json`, JSON.stringify(spec))
+}
+
 describe('a create that can be known to be wrong', () => {
   it.each<[string, Partial<ContainerOptions>, (root: string) => void, object]>([
     [
@@ -114,6 +132,40 @@ describe('a create that can be known to be wrong', () => {
         symlinkSync('/etc/passwd', `${root}/d/container.log`)
       },
       { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'logs into a directory that everybody can write to',
+      { logPath: '/tmp/everybody.log' },
+      () => undefined,
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'logs into a directory of another user',
+      {},
+      (root) => {
+        mkdirSync(`${root}/d/logs`, { recursive: true, mode: 0o700 })
+        chownSync(`${root}/d/logs`, 65_534, 65_534)
+      },
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'logs into a file that has a second name',
+      {},
+      (root) => {
+        mkdirSync(`${root}/d`, { mode: 0o700 })
+        writeFileSync(`${root}/victim`, 'theirs')
+        linkSync(`${root}/victim`, `${root}/d/container.log`)
+      },
+      { code: 'ERR_INVALID_ARGUMENT', field: 'logPath' },
+    ],
+    [
+      'has a root file system whose /dev is a link',
+      {},
+      (root) => {
+        mkdirSync(`${root}/rootfs`)
+        symlinkSync('/tmp', `${root}/rootfs/dev`)
+      },
+      { code: 'ERR_BUNDLE', field: 'root.path' },
     ],
     ['has no config.json', {}, (root) => rmSync(`${root}/b/config.json`), { code: 'ERR_BUNDLE' }],
     [
@@ -161,7 +213,8 @@ describe('a create that can be known to be wrong', () => {
   ])('because it %s touches nothing', async (_, options, prepare, expected) => {
     const world = await openWorld()
     prepare(world.root)
-    const container = world.container(options)
+    const logs = existsSync(`${world.root}/d/logs`) ? { logPath: `${world.root}/d/logs/log` } : {}
+    const container = world.container({ ...options, ...logs })
     const files = ['pidfile', 'attach'].map((name) => `${world.root}/b/${name}`)
     for (const file of files) writeFileSync(file, 'theirs')
     expect(await errorOf(world.impl.create(container, createEffect))).toMatchObject(expected)
@@ -203,6 +256,26 @@ describe('a create that can be known to be wrong', () => {
         expect(error).toMatchObject({ code: 'ERR_BUNDLE', field: 'linux.cgroupsPath' })
       },
     )
+  })
+
+  describe('has annotations that command the runtime, and', () => {
+    const names = ['run.oci.hooks.stdout', 'org.criu.config', 'org.systemd.property.ExecStart', 'bundle']
+    it.each(names)('is refused for %s, which the handler does not allow', async (name) => {
+      const world = await openWorld(allowing([`${name}.more`, name.slice(0, -1), 'run.oci.', '*']))
+      annotate(world, { 'io.example': 'harmless', [name]: 'x' })
+      expect(await errorOf(world.impl.create(world.container(), createEffect))).toMatchObject({
+        code: 'ERR_BUNDLE',
+        field: `annotations.${name}`,
+      })
+      expect(world.spawned).toEqual([])
+    })
+
+    it.each(names)('is let through with %s, which the handler allows by its whole name', async (name) => {
+      const world = await openWorld(allowing([name]))
+      annotate(world, { [name]: 'x', 'run.ocix': 'harmless', 'org.criu.configs': 'harmless' })
+      const error = await errorOf(world.impl.create(world.container(), createEffect))
+      expect(error.code).toBe('ERR_RUNTIME_NOT_FOUND')
+    })
   })
 
   it('because its id is too short for the journal is refused', async () => {
