@@ -14,6 +14,7 @@ import { OciError, type Operation } from './errors/index.ts'
 import { openLauncher, type Launcher } from './impl/launcher/launcher.ts'
 import { lockStateDirectory, type StateLock } from './impl/launcher/state-lock.ts'
 import { ensureOciDirectories } from './impl/oci/directories.ts'
+import { holdReserveDescriptor } from './impl/process-identity.ts'
 import { createRuntimeOci } from './impl/oci/runtime-oci.ts'
 import type { ExitSource, RuntimeImpl } from './impl/runtime-impl.ts'
 import { createRuntimeVm } from './impl/vm/runtime-vm.ts'
@@ -237,6 +238,8 @@ class SharedParts {
   async #open(): Promise<HostParts> {
     const { config, options, logger, clock, closers, lock } = this.#opening
     const { nodePath, launcherPath } = options
+    const releaseReserve = holdReserveDescriptor()
+    closers.push(() => Promise.resolve(releaseReserve()))
     await ensureOciDirectories(config)
     const exits = await openExitEvents({ directory: config.containerExitsDir, logger, clock })
     closers.push(() => exits.close())

@@ -212,16 +212,71 @@ function understood(pid: number, file: string, line: string | undefined): Proces
   throw fault('ERR_IO', `${file} is not in the format of proc_pid_stat(5)`, { file })
 }
 
+let reserveFd: number | undefined
+let reserveHolders = 0
+
+/**
+ * Keeps one descriptor for looking at processes until the returned function is called: an embedder that has none left must
+ * still be able to kill. Throws ERR_IO when there is none now.
+ */
+export function holdReserveDescriptor(): () => void {
+  if (!onLinux) return () => undefined
+  reserveFd ??= openReserve()
+  reserveHolders += 1
+  let isHeld = true
+  return () => {
+    if (!isHeld) return
+    isHeld = false
+    reserveHolders -= 1
+    if (reserveHolders > 0 || reserveFd === undefined) return
+    closeSync(reserveFd)
+    reserveFd = undefined
+  }
+}
+
+function openReserve(): number {
+  const file = '/dev/null'
+  try {
+    return openSync(file, 'r')
+  } catch (error) {
+    throw fault('ERR_IO', `${file} cannot be opened: ${errnoOf(error)}`, { file, cause: error })
+  }
+}
+
+/** Between the two a thread of the pool may take the descriptor; then the next attempt has better luck. */
+function openWithReserve(file: string): number {
+  try {
+    return openSync(file, 'r')
+  } catch (error) {
+    const errno = errnoOf(error)
+    if (reserveFd === undefined || (errno !== 'EMFILE' && errno !== 'ENFILE')) throw error
+    closeSync(reserveFd)
+    reserveFd = undefined
+    return openSync(file, 'r')
+  }
+}
+
+function closeAndRefillReserve(fd: number): void {
+  closeSync(fd)
+  if (reserveHolders === 0 || reserveFd !== undefined) return
+  try {
+    reserveFd = openReserve()
+  } catch {
+    // Somebody was faster. It is tried again after the next look.
+    reserveFd = undefined
+  }
+}
+
 function readLineSync(file: string): string | undefined {
   let fd: number | undefined
   try {
-    fd = openSync(file, 'r')
+    fd = openWithReserve(file)
     const buffer = Buffer.allocUnsafe(statMaxBytes)
     return buffer.toString('latin1', 0, readSync(fd, buffer, 0, statMaxBytes, 0))
   } catch (error) {
     return absentOrThrow(error, file)
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    if (fd !== undefined) closeAndRefillReserve(fd)
   }
 }
 
