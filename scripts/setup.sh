@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes ready what its arguments name: `npm` (dependencies and Node 24), `runtimes`, `browser` and `host` (system packages).
+# Makes ready what its arguments name: `npm` (dependencies and Node 24), `runtimes`, `browser`, `bench` and `host` (system
+# packages).
 # Safe to repeat; silent and fast when there is nothing to do. Speaks on stderr only.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
@@ -28,6 +29,12 @@ qemu-system-x86_64  qemu-system-x86
 debootstrap         debootstrap
 mke2fs              e2fsprogs
 debugfs             e2fsprogs
+'
+
+# What the benchmark needs: a compiler for its floor, and a tracer that counts system calls.
+bench_programs='
+gcc     gcc
+strace  strace
 '
 
 # `busybox` has to be a static one: the test containers have no C library.
@@ -116,13 +123,14 @@ install_node_24() {
   ln -sf ../node/bin/node node_modules/.bin/node
 }
 
-[ $# -gt 0 ] || stop 'say what to set up: npm, runtimes, browser, host'
+[ $# -gt 0 ] || stop 'say what to set up: npm, runtimes, browser, bench, host'
 for need in "$@"; do
   case $need in
     npm) setup_npm ;;
     runtimes) setup_packages runtime_programs 'running containers' ;;
     browser) setup_packages browser_programs 'testing the inspector' ;;
+    bench) setup_packages bench_programs 'the benchmark' ;;
     host) setup_packages host_programs 'testing on another host' ;;
-    *) stop "unknown need '$need': npm, runtimes, browser, host" ;;
+    *) stop "unknown need '$need': npm, runtimes, browser, bench, host" ;;
   esac
 done
