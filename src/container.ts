@@ -83,7 +83,12 @@ export interface ContainerState {
   readonly pid: number
   readonly bundle: string
   readonly annotations: Readonly<Record<string, string>>
+  /**
+   * These three are the wall clock's and never run backwards: what was set back meanwhile stands still. For how long
+   * something took there are the `inPhaseMs` of events, which are monotonic.
+   */
   readonly created: Timestamp | undefined
+  /** When its start was asked for, so that nothing it does is earlier; or when it was seen that somebody else started it. */
   readonly started: Timestamp | undefined
   readonly finished: Timestamp | undefined
   /** CRI-O's view of the exit: the code, 255 when it is unknown, undefined before the exit. `exit` has the truth. */
@@ -345,7 +350,7 @@ export class Container {
     return this.#view?.phase ?? 'registered'
   }
 
-  /** When the current phase was entered. */
+  /** When the current phase was entered; of a container that a restart found at rest, since when it has been so. */
   get since(): Timestamp {
     return this.#view?.since ?? this.createdAt.toISOString()
   }

@@ -192,8 +192,8 @@ export class Runtime implements AsyncDisposable {
   }
 
   /**
-   * Runs the container's command. After a failure the container is stopped and cleaned up, with the error in its state
-   * and no exit published. Parity: StartContainer.
+   * Runs the container's command; also where somebody else has done so already. After a failure the container is stopped
+   * and cleaned up, with the error in its state and no exit published. Parity: StartContainer.
    */
   async startContainer(container: Container, options: CallOptions = {}): Promise<void> {
     const actor = this.#actor(container, 'startContainer', options)
@@ -230,7 +230,8 @@ export class Runtime implements AsyncDisposable {
 
   /**
    * Deletes the container and frees its id. Forced, as in the seed: a living container is killed and its exit recorded
-   * first. `{ force: false }` refuses a living one with ERR_WRONG_STATUS. Parity: DeleteContainer.
+   * first. `{ force: false }` kills nothing and cancels nothing: one that is being created or lives, also while it is being
+   * stopped, is refused with ERR_WRONG_STATUS. Parity: DeleteContainer.
    */
   async deleteContainer(
     container: Container,

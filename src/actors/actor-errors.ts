@@ -28,7 +28,9 @@ export function wrongStatusError(
 ): OciError {
   const allowed = permittedCommands(snapshot)
   const permits = allowed.length === 0 ? 'nothing' : allowed.join(', ')
-  const message = `container ${containerId} is ${phase}, which does not permit ${verb}; it permits ${permits}`
+  // Of what is permitted only a delete that is not to kill is refused.
+  const refused = allowed.includes(verb) ? `${verb} without force` : verb
+  const message = `container ${containerId} is ${phase}, which does not permit ${refused}; it permits ${permits}`
   return new OciError('ERR_WRONG_STATUS', message, { containerId, operation: operationOf(verb), allowed })
 }
 

@@ -193,8 +193,9 @@ function nothingToPrepare({ id: containerId }: Container): OciError {
   return new OciError('ERR_INTERNAL', message, { containerId })
 }
 
-/** Everything in it that can change. Annotations cannot, and may be half a megabyte. */
+/** Everything in it that can change by itself. Annotations cannot, and may be half a megabyte. */
 function fingerprintOf({ state, own }: StateRecord): string {
   const { annotations: _, durable: __, ...content } = state
-  return JSON.stringify([content, own])
+  const { since: ___, ...ours } = own
+  return JSON.stringify([content, ours])
 }

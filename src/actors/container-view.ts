@@ -1,5 +1,5 @@
 /** What a machine's state looks like from outside: the plain snapshot that embedders read, and the record on disk. */
-import type { Container, ContainerPhase, ContainerState, ExitStatus } from '../container.ts'
+import type { Container, ContainerPhase, ContainerState, ExitStatus, Timestamp } from '../container.ts'
 import type { ContainerContext } from '../machines/context.ts'
 import { statusOf } from '../machines/phase.ts'
 import { settingsOf, type StateRecord } from '../store/state-record.ts'
@@ -47,6 +47,7 @@ export function stateRecordOf(
   { container, handler, runtimeRoot, bootId }: ContainerFacts,
   context: ContainerContext,
   state: ContainerState,
+  since: Timestamp,
 ): StateRecord {
   const { stop, exit } = context
   return {
@@ -57,6 +58,7 @@ export function stateRecordOf(
         stop === undefined || exit !== undefined
           ? undefined
           : { timeoutMs: stop.timeoutMs, requestedAt: stop.requestedAt },
+      since,
       handler,
       runtimeRoot,
       init: context.init,

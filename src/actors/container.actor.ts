@@ -20,7 +20,7 @@ import type { Created, ExitFact, ProcessIdentity, RuntimeImpl } from '../impl/ru
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
-import { phaseOf } from '../machines/phase.ts'
+import { phaseOf, statusOf } from '../machines/phase.ts'
 import {
   deletedError,
   neverRanError,
@@ -66,8 +66,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
   readonly #waiters: Waiters
   readonly #looks = new Looks(() => look(this))
   #phase: ContainerPhase = 'registered'
+  /** On the monotonic clock. */
   #phaseSinceMs: number
   #since: Timestamp
+  #statusSince: Timestamp
   #phaseCount = 0
   /** Why there is nobody to answer any more: deleted, closed, or dead for good. */
   #over: OciError | undefined
@@ -80,6 +82,7 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     this.container = container
     this.impl = impl
     this.#since = timestampOf(clock)
+    this.#statusSince = this.#since
     this.#phaseSinceMs = clock.now()
     this.#waiters = new Waiters(container.id)
     this.side = new SideVerbs(this)
@@ -160,6 +163,11 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
 
   get since(): Timestamp {
     return this.#since
+  }
+
+  /** The same on the monotonic clock: how long that is does not change when somebody sets the wall clock. */
+  get sinceMs(): number {
+    return this.#phaseSinceMs
   }
 
   get waitingFor(): string | undefined {
@@ -375,12 +383,21 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     if (phase === from) return
     const nowMs = this.clock.now()
     const inPhaseMs = nowMs - this.#phaseSinceMs
+    const now = timestampOf(this.clock)
+    // An adopted container has been as it is since before this process.
+    this.#since = (from === 'registered' ? this.#sinceOnDisk(phase) : undefined) ?? now
+    if (statusOf(phase) !== statusOf(from)) this.#statusSince = this.#since
     this.#phase = phase
-    this.#phaseSinceMs = nowMs
+    this.#phaseSinceMs = nowMs - Math.max(0, Date.parse(now) - Date.parse(this.#since))
     this.#phaseCount += 1
-    this.#since = timestampOf(this.clock)
     this.#world.publish(this.container.id, { type: 'phase', from, to: phase, inPhaseMs })
     if (from === 'deleting' && phase !== 'deleted') this.#disk.keep()
+  }
+
+  #sinceOnDisk(phase: ContainerPhase): Timestamp | undefined {
+    const status = statusOf(phase)
+    const { record } = this.#options
+    return status !== undefined && status === record?.state.status ? record.own.since : undefined
   }
 
   /** Turns to what the new phase needs. Last in the step: what an implementation throws here must lose nothing. */
@@ -430,7 +447,9 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     // Its own record is next, and nobody is told of the exit before that: a write here would only hold it up. A restart
     // in between finds the exit as we did.
     const isPassing = phase === 'exiting' && snapshot.context.reported !== undefined
-    this.#disk.put(stateRecordOf(this.#facts, snapshot.context, state), isPassing)
+    // In the middle of a step its new status is not entered yet.
+    const since = statusOf(phase) === statusOf(this.#phase) ? this.#statusSince : timestampOf(this.clock)
+    this.#disk.put(stateRecordOf(this.#facts, snapshot.context, state, since), isPassing)
   }
 
   #schedulingState(): string | undefined {

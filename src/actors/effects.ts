@@ -5,7 +5,7 @@
 import { fromPromise } from 'xstate'
 import { timestampOf, type Clock } from '../surroundings/clock.ts'
 import type { Container, ExitStatus, Timestamp } from '../container.ts'
-import { inContext, OciError, toOciError, type ContainerOperation } from '../errors/index.ts'
+import { inContext, isOciError, OciError, toOciError, type ContainerOperation } from '../errors/index.ts'
 import type { Created, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
@@ -20,7 +20,7 @@ import type {
   SettleInput,
   SignalInput,
 } from '../machines/effects.ts'
-import { observe } from './look.ts'
+import { isStarted, observe } from './look.ts'
 import type { RunningEffects } from './running-effects.ts'
 
 /** What an effect needs of the container it is for. */
@@ -73,13 +73,7 @@ export function bindEffects(find: (id: string) => EffectScope): ContainerMachine
   return containerMachine.provide({
     actors: {
       create: effect<CreateOutput, CreateInput>('createContainer', create),
-      start: effect<{ readonly started: Timestamp }, EffectInput>(
-        'startContainer',
-        async ({ impl, container, clock, limits }, _, signal) => {
-          await impl.start(container, { signal, timeoutMs: limits.startTimeoutMs })
-          return { started: timestampOf(clock) }
-        },
-      ),
+      start: effect<{ readonly started: Timestamp }, EffectInput>('startContainer', start),
       pause: effect<void, EffectInput>('pauseContainer', ({ impl, container, limits }, _, signal) =>
         impl.pause(container, { signal, timeoutMs: limits.pauseTimeoutMs }),
       ),
@@ -128,6 +122,39 @@ async function create(
   throwIfLeft(signal, container.id)
   scope.created(created)
   return { init: created.init, monitor: created.monitor, created: timestampOf(clock) }
+}
+
+/**
+ * A failure says nothing of a container that runs all the same: somebody else has started it, or the runtime has and
+ * could not say so. What fails to start is killed, so that is looked at first.
+ */
+async function start(
+  scope: EffectScope,
+  _: EffectInput,
+  signal: AbortSignal,
+): Promise<{ readonly started: Timestamp }> {
+  const { impl, container, clock, limits, logger } = scope
+  // Before it is asked for, as its first output and even its exit may be earlier than the runtime's answer.
+  const started = timestampOf(clock)
+  try {
+    await impl.start(container, { signal, timeoutMs: limits.startTimeoutMs })
+  } catch (error) {
+    // Without its monitor it would give neither exit nor log.
+    const isLost = isOciError(error) && error.code === 'ERR_MONITOR_LOST'
+    if (isLost || signal.aborted || !(await runsAllTheSame(scope, signal))) throw error
+    logger.warn({ containerId: container.id, err: error }, 'a start failed, but the container runs')
+  }
+  return { started }
+}
+
+async function runsAllTheSame(scope: EffectScope, signal: AbortSignal): Promise<boolean> {
+  try {
+    return await isStarted(scope, signal)
+  } catch (error) {
+    const fields = { containerId: scope.container.id, err: error }
+    scope.logger.warn(fields, 'whether a container that failed to start runs cannot be seen')
+    return false
+  }
 }
 
 /** Gathers what is still to be had of an exit. What cannot be had is logged: the exit itself is never lost for it. */

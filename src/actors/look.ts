@@ -1,6 +1,6 @@
 /**
- * A look at the world on demand: the exit first, then the process, then the freezer. The runtime itself, which has to be
- * spawned to be asked, only where these contradict what is believed.
+ * A look at the world on demand: the exit first, then the process, then the freezer, or whether a created container was
+ * started. The runtime itself, which has to be spawned to be asked, only where these contradict what is believed.
  *
  * Invariant: an error changes nothing.
  */
@@ -63,10 +63,26 @@ export function limitOf({ container, clock, observeTimeoutMs: limitMs }: LookSco
   return { clock, limitMs, timedOut }
 }
 
-/** A living process, frozen exactly when it is believed to be, leaves nothing to ask. */
+/**
+ * True when a container that was believed to wait for its start runs, whoever started it: somebody else, or a start of
+ * which nobody heard. Throws what the implementation throws.
+ */
+export async function isStarted(
+  scope: Pick<LookScope, 'container' | 'impl' | 'init' | 'ownsProcess'>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { container, impl, init } = scope
+  if (init === undefined || !scope.ownsProcess()) return false
+  if ((await impl.isStarted?.(container, { signal })) === false) return false
+  const { status } = await observe(scope, signal)
+  return status === 'running' || status === 'paused'
+}
+
+/** A living process, frozen or started exactly when it is believed to be, leaves nothing to ask. */
 async function isAsBelieved(scope: LookScope, signal: AbortSignal): Promise<boolean> {
   const { container, impl, init, phase } = scope
   if (init === undefined) return false
+  if (phase === 'created') return (await impl.isStarted?.(container, { signal })) === false
   const seen = await impl.isFrozen?.(container, init, { signal })
   return seen !== undefined && seen === (phase === 'paused')
 }

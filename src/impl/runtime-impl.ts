@@ -79,6 +79,7 @@ export interface RuntimeImpl {
    * of an earlier container with its id must not count. Callers run `cleanUp` after any failure.
    */
   create(container: Container, options: CreateOptions): Promise<Created>
+  /** Runs its command. Must fail where it runs already: whether it does is then looked at. */
   start(container: Container, options: EffectOptions): Promise<void>
   /** Sends a signal to the container's init process. ERR_NOT_RUNNING when it is gone. */
   signal(container: Container, init: ProcessIdentity, signal: number, options: EffectOptions): Promise<void>
@@ -129,6 +130,11 @@ export interface RuntimeImpl {
    * leaves it out, or cannot see, is asked by `observe` at every look.
    */
   isFrozen?(container: Container, init: ProcessIdentity, options: EffectOptions): Promise<boolean | undefined>
+  /**
+   * Whether the command of a created container whose process lives was started, found out without asking the runtime:
+   * false where it certainly waits for its start. What leaves it out, or cannot see, is asked by `observe`.
+   */
+  isStarted?(container: Container, options: EffectOptions): Promise<boolean | undefined>
   /**
    * A container that an earlier supervisor created, or was creating: the calls to come are about that one. Asked before
    * any other call for it. Must not throw. Left out by implementations that need not know.

@@ -220,7 +220,7 @@ export class Focus {
   }
 
   #nowMs(): number {
-    return Date.parse(timestampOf(this.#runtime.clock))
+    return Math.round(this.#runtime.clock.now())
   }
 }
 

@@ -5,7 +5,6 @@
  * costs as much as one that changed once. They are written out once for all clients.
  */
 import { monitorEventLoopDelay, type IntervalHistogram } from 'node:perf_hooks'
-import { timestampOf } from '../surroundings/clock.ts'
 import type { Client } from './client.ts'
 import type { HostFigures, OverviewFrame, RowFacts, RowState } from './protocol.ts'
 import { protocolVersion } from './protocol.ts'
@@ -194,7 +193,7 @@ export class Hub {
   }
 
   #nowMs(): number {
-    return Date.parse(timestampOf(this.#runtime.clock))
+    return Math.round(this.#runtime.clock.now())
   }
 }
 

@@ -6,7 +6,7 @@ import type { WatchedActor } from './watched.ts'
 import { exitWords } from './words.ts'
 
 export function liveState(
-  { container, snapshot }: WatchedActor,
+  { container, snapshot, sinceMs }: WatchedActor,
   nowMs: number,
   scrub: (message: string) => string,
 ): LiveState {
@@ -17,7 +17,7 @@ export function liveState(
     nowMs,
     phase: container.phase,
     status: state.status,
-    sinceMs: Date.parse(container.since),
+    sinceMs: Math.round(sinceMs),
     waitingFor: container.waitingFor,
     active: activeStates(snapshot),
     pid: state.pid,

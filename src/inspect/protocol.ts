@@ -32,7 +32,7 @@ export interface RowFacts {
   readonly labels: Readonly<Record<string, string>>
 }
 
-/** Index of the row, index of the phase, when it was entered (ms since 1970), flags, what is to be said about it. */
+/** Index of the row, index of the phase, when it was entered (on the clock of `nowMs`), flags, what is to be said about it. */
 export type RowState = readonly [index: number, phase: number, sinceMs: number, flags: number, note: string]
 
 export interface PhaseWords {
@@ -49,6 +49,7 @@ export type OverviewFrame =
       /** Another one after a restart of the supervisor. */
       readonly epoch: string
       readonly phases: readonly PhaseWords[]
+      /** On the supervisor's monotonic clock, so that nobody's age jumps when somebody sets the wall clock. */
       readonly nowMs: number
     }
   /** Containers that are new to this client. */

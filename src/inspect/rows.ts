@@ -31,14 +31,17 @@ export function rowFacts(
   }
 }
 
-export function rowState(index: number, { container, snapshot }: WatchedActor, nowMs: number): RowState {
+export function rowState(
+  index: number,
+  { container, snapshot, sinceMs }: WatchedActor,
+  nowMs: number,
+): RowState {
   const { phase } = container
-  const sinceMs = Date.parse(container.since)
   const isStuck = phase === 'stopping.killing' && nowMs - sinceMs > stuckAfterMs
   return [
     index,
     phaseIndex.get(phase) ?? 0,
-    sinceMs,
+    Math.round(sinceMs),
     flagsOf(snapshot.context, isStuck),
     noteOf(container, snapshot.context),
   ]

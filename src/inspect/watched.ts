@@ -10,6 +10,8 @@ import type { Logger } from '../surroundings/logger.ts'
 export interface WatchedActor {
   readonly container: Container
   readonly snapshot: MachineSnapshot
+  /** When its phase was entered, on the runtime's monotonic clock. */
+  readonly sinceMs: number
   /** The one observer of its machine, or none. */
   observe(observer: MachineObserver | undefined): void
   readonly side: { stats(): Promise<ContainerStats> }

@@ -41,6 +41,16 @@ const created = chart.createStateConfig({
           { type: 'publish', params: { type: 'started' } },
         ],
       },
+      {
+        guard: 'observedPaused',
+        target: 'paused',
+        actions: [
+          { type: 'noteStarted', params: ({ event }) => ({ started: event.at }) },
+          { type: 'publish', params: { type: 'started' } },
+          'noteFrozen',
+          { type: 'announceFreezer', params: { paused: true } },
+        ],
+      },
     ],
     // Starting it now would give neither exit nor log.
     'monitor.lost': {

@@ -70,10 +70,13 @@ const creating = chart.createStateConfig({
       target: 'cleaning',
       actions: ['accept', { type: 'noteError', params: ({ context }) => cancelledError(context, 'create') }],
     },
-    'container.delete': {
-      target: 'cleaning',
-      actions: ['defer', { type: 'noteError', params: ({ context }) => cancelledError(context, 'create') }],
-    },
+    'container.delete': [
+      { guard: 'unforced', actions: 'refuse' },
+      {
+        target: 'cleaning',
+        actions: ['defer', { type: 'noteError', params: ({ context }) => cancelledError(context, 'create') }],
+      },
+    ],
     // Kept: a container that is created with its exit reported already goes straight on to `exiting`.
     'container.exited': { actions: 'noteExit' },
   },

@@ -10,12 +10,14 @@ import type { ExitStatus, Timestamp } from '../container.ts'
 import { OciError } from '../errors/index.ts'
 import { cancelledError } from './container.errors.ts'
 import {
+  endedByError,
   exitStatusOf,
   exitWithoutEvidence,
   failure,
-  hasRun,
   isAwaited,
   startFailed,
+  withExit,
+  withStarted,
   withStartFailed,
   withStop,
   withWaiting,
@@ -88,6 +90,7 @@ export const containerSetup = setup({
     frozenInVain: ({ context }) => context.maybeFrozen && context.attempts >= frozenKillsMax,
     maybeFrozen: ({ context }) => context.maybeFrozen,
     forced: ({ event }) => event.type === 'container.delete' && event.force,
+    unforced: ({ event }) => event.type === 'container.delete' && !event.force,
     deadlineFinal: ({ event }) => event.type === 'deadline.reached' && event.remainingMs <= 0,
     observedGone: ({ event }) =>
       event.type === 'container.observed' && (event.status === 'stopped' || event.status === 'absent'),
@@ -189,13 +192,13 @@ export const containerSetup = setup({
       enqueue.assign({ announcedPaused: paused })
       enqueue.emit({ type: 'published', event: { type: paused ? 'paused' : 'resumed' } })
     }),
-    /** The exit is settled. It is news only where the command was started; a failed start is a failure. */
+    /** The exit is settled. Also what was killed before it was started has one; a failed start is a failure. */
     announceStopped: enqueueActions(({ context, enqueue }) => {
       const { exit, error, durable, waiting } = context
-      if (exit !== undefined && hasRun(context)) {
-        enqueue.emit({ type: 'published', event: { type: 'exited', exit, durable } })
-      } else if (error !== undefined) {
+      if (error !== undefined && endedByError(context)) {
         enqueue.emit({ type: 'published', event: { type: 'failed', error } })
+      } else if (exit !== undefined) {
+        enqueue.emit({ type: 'published', event: { type: 'exited', exit, durable } })
       }
       replyTo(enqueue, waiting.filter(isOneOf(['stop'])), done)
       replyTo(enqueue, waiting.filter(isOneOf(['start'])), failed(errorIn(context)))
@@ -262,14 +265,18 @@ export const containerSetup = setup({
     noteSettled: assign(({ context }, { exit }: { readonly exit: ExitStatus }) => {
       const { reported } = context
       const isLate = exit.kind === 'unknown' && reported !== undefined
-      return { exit: isLate ? exitStatusOf(reported, exit.oomKilled) : exit }
+      return withExit(context, isLate ? exitStatusOf(reported, exit.oomKilled) : exit)
     }),
     noteError: assign((_, { error }: { readonly error: OciError }) => ({ error })),
     noteStartFailed: assign(({ context }, { error }: { readonly error: OciError }) =>
       withStartFailed(context, error),
     ),
-    noteStarted: assign((_, { started }: { readonly started: Timestamp }) => ({ started })),
-    settleWithoutEvidence: assign(({ context }) => ({ exit: context.exit ?? exitWithoutEvidence(context) })),
+    noteStarted: assign(({ context }, { started }: { readonly started: Timestamp }) =>
+      withStarted(context, started),
+    ),
+    settleWithoutEvidence: assign(({ context }) =>
+      withExit(context, context.exit ?? exitWithoutEvidence(context)),
+    ),
     noteNotDurable: assign({ durable: false }),
     noteUncleaned: assign({ uncleaned: true }),
     resetAttempts: assign({ attempts: 0 }),

@@ -56,6 +56,7 @@ const killing = chart.createStateConfig({
       { actions: ['accept', 'noteStop'] },
     ],
     'container.delete': [
+      { guard: 'unforced', actions: 'refuse' },
       { guard: 'nobodyAwaitsDeath', actions: ['defer', 'disarmStuck', 'armStuck'] },
       { actions: 'defer' },
     ],
@@ -111,7 +112,7 @@ export const stopping = chart.createStateConfig({
     // Somebody froze it meanwhile: where KILL waits for a thaw, the thaw must come.
     'container.observed': [observedGone, { guard: 'observedPaused', actions: 'noteFrozen' }],
     'container.stop': { actions: ['accept', 'noteStop'] },
-    'container.delete': [{ guard: 'forced', actions: ['defer', 'noteStop'] }, { actions: 'defer' }],
+    'container.delete': [{ guard: 'forced', actions: ['defer', 'noteStop'] }, { actions: 'refuse' }],
     'deadline.reached': [{ guard: 'deadlineFinal', target: '.killing' }, { actions: 'armDeadlineAgain' }],
   },
 })

@@ -87,7 +87,7 @@ export function initialContext({ id, limits, adopt }: ContainerInput): Container
     init: adopt?.init,
     monitor: adopt?.monitor,
     created: adopt?.created,
-    started: adopt?.started,
+    started: adopt?.started && notBefore(adopt.created, adopt.started),
     reported: undefined,
     goneAt: undefined,
     monitorLostAt: adopt?.monitorLostAt,
@@ -105,6 +105,22 @@ export function initialContext({ id, limits, adopt }: ContainerInput): Container
 }
 
 type Patch = Partial<ContainerContext>
+
+/**
+ * The later of two times, so that those of one container never run backwards. The wall clock may be set back between
+ * them, and the kernel dates a file by a clock that lags behind ours by some milliseconds.
+ */
+function notBefore(earliest: Timestamp | undefined, time: Timestamp): Timestamp {
+  return earliest !== undefined && earliest > time ? earliest : time
+}
+
+export function withStarted({ created }: ContainerContext, started: Timestamp): Patch {
+  return { started: notBefore(created, started) }
+}
+
+export function withExit({ created, started }: ContainerContext, exit: ExitStatus): Patch {
+  return { exit: { ...exit, finished: notBefore(started ?? created, exit.finished) } }
+}
 
 /** True for a request that is to get its reply: sent again it joins itself, whatever the state says of its kind. */
 export function isAwaited({ waiting, deferred }: ContainerContext, { requestId }: WaitingRequest): boolean {
@@ -156,9 +172,9 @@ export function exitStatusOf(reported: ExitReport, oomKilled: boolean): ExitStat
   return { kind: 'code', code: reported.code, inferredSignal, oomKilled, finished: reported.finished }
 }
 
-/** True when this run's command was started, so that its exit is news. */
-export function hasRun(context: ContainerContext): boolean {
-  return context.started !== undefined && !startFailed(context)
+/** True when what ended the container is its `error`: it could not be started. Anything else ended with an exit. */
+export function endedByError(context: ContainerContext): boolean {
+  return context.error !== undefined && (context.started === undefined || startFailed(context))
 }
 
 export function startFailed({ exit }: ContainerContext): boolean {

@@ -38,7 +38,7 @@ export interface StopCommand {
 export interface DeleteCommand {
   readonly type: 'container.delete'
   readonly requestId: RequestId
-  /** From a live state: kill, record the exit, delete. Without it a live container refuses. */
+  /** From a live state: kill, record the exit, delete. Without it whatever lives, or is being created, refuses. */
   readonly force: boolean
   readonly atMs: number
   readonly requestedAt: Timestamp
@@ -108,7 +108,8 @@ export type ContainerMachineEmitted =
 
 /**
  * What happened in a container's life, in the order of the law: created ≺ started ≺ exited ≺ deleted, each at most
- * once; no exited without started.
+ * once. What was created ends with `exited`, also without `started` when it was killed or stopped before that. What
+ * could not be created or started, or lost its monitor before it was started, ends with `failed` instead.
  */
 export type LifecycleEvent =
   | { readonly type: 'created'; readonly pid: number }

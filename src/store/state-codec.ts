@@ -73,6 +73,7 @@ const ownSchema = z.object({
   generation: z.int().nonnegative(),
   /** null is for ever: JSON has no Infinity, and JSON.stringify writes null for it. */
   stop: z.object({ timeoutMs: z.number().nonnegative().nullable(), requestedAt: timestampSchema }).optional(),
+  since: timestampSchema.optional(),
   handler: z.string().optional(),
   runtimeRoot: z.string().optional(),
   init: processSchema.optional(),
@@ -188,6 +189,7 @@ function toOwnRecord(own: OwnDocument): OwnRecord {
   return {
     generation: own.generation,
     stop: own.stop && { ...own.stop, timeoutMs: own.stop.timeoutMs ?? Infinity },
+    since: own.since,
     handler: own.handler,
     runtimeRoot: own.runtimeRoot,
     init: own.init,

@@ -32,6 +32,8 @@ export interface OwnRecord {
   /** How many times a container of this id was started; tells a late exit from the present one's. */
   readonly generation: number
   readonly stop: StopRequest | undefined
+  /** Since when the container has had its status: `created`, `running`, `paused` or `stopped`. */
+  readonly since: Timestamp | undefined
   /** The handler and the runtime's root that the container was created with, whatever the configuration says today. */
   readonly handler: string | undefined
   readonly runtimeRoot: string | undefined
@@ -56,6 +58,7 @@ export interface StateRecord {
 export const emptyOwnRecord: OwnRecord = Object.freeze({
   generation: 0,
   stop: undefined,
+  since: undefined,
   handler: undefined,
   runtimeRoot: undefined,
   init: undefined,

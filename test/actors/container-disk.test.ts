@@ -83,6 +83,14 @@ describe('a container on disk', () => {
     await expect(disk.prepare()).rejects.toMatchObject({ code: 'ERR_INTERNAL', containerId: 'c1' })
   })
 
+  it('is not written anew for a time alone', async () => {
+    const { directory, disk, record } = stage({ hasPlace: true })
+    const { state, own } = record('first')
+    disk.put({ state, own: { ...own, since: '2020-01-01T00:00:00.000000000Z' } })
+    await disk.flush()
+    expect(directory.begun).toEqual([])
+  })
+
   it('is not written anew when nothing has changed over a restart', async () => {
     const { directory, disk, record } = stage({ hasPlace: true })
     disk.put(record('first'))

@@ -20,6 +20,8 @@ export interface ContractHarness {
   killMonitor(container: Container): void | Promise<void>
   /** Kills the init process behind our back. */
   killInit(container: Container): void | Promise<void>
+  /** Starts a created container behind our back. */
+  startInit(container: Container): void | Promise<void>
   /** Whether its program runs and has a handler for the signal of that number: before, one is lost. */
   catches(container: Container, signal: number): boolean
   /** Freezes a running container behind our back. */

@@ -14,6 +14,17 @@ export function describeLifecycle(stage: Stage): void {
       expect(await stage.harness.world(container)).toBe('absent')
     })
 
+    it('has times that never run backwards, however short it is', async () => {
+      for (let count = 0; count < 4; count++) {
+        const container = await stage.started({ args: ['/bin/true'] })
+        const exit = await stage.runtime.waitContainer(container)
+        const { created = '', started = '', finished = '' } = container.state
+        expect([created, started, finished].toSorted()).toEqual([created, started, finished])
+        expect(finished).toBe(exit.finished)
+        await stage.runtime.deleteContainer(container)
+      }
+    })
+
     it('keeps a created container waiting until it is started', async () => {
       const container = await stage.created({ args: trapsTerm })
       expect(container.status).toBe('created')

@@ -1,4 +1,5 @@
 /** RuntimeOCI behind the façade on this host: real conmon, real crun or runc, state on disk. */
+import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -44,6 +45,9 @@ export function openOciHarness(
     },
     killInit: (container) => {
       kill(container.state.pid)
+    },
+    startInit: ({ id }) => {
+      execFileSync(programs[handler], ['--root', runtimeRoot, 'start', id])
     },
     catches: (container, signal) =>
       worldOf(runtimeRoot, container.id) === 'running' && catches(container.state.pid, signal),

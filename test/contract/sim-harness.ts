@@ -64,6 +64,9 @@ export function openSimHarness({ clock, wrap = (sim) => sim }: SimHarnessOptions
     killInit: (container) => {
       sim.exitNow(container.id, 137)
     },
+    startInit: (container) => {
+      sim.startFromOutside(container.id)
+    },
     freeze: (container) => {
       sim.freezeFromOutside(container.id)
     },

@@ -76,13 +76,18 @@ export function describeStopping(stage: Stage): void {
       expect(await stage.harness.world(container)).toBe('absent')
     })
 
-    it('refuses to delete a running container without force', async () => {
+    it('refuses to delete a running container without force, also while it is being stopped', async () => {
       const container = await stage.started({ args: ignoresTerm })
       expect(await codeOf(stage.runtime.deleteContainer(container, { force: false }))).toBe(
         'ERR_WRONG_STATUS',
       )
       expect(await stage.harness.world(container)).toBe('running')
+      const stop = stage.runtime.stopContainer(container, Number.POSITIVE_INFINITY)
+      expect(await codeOf(stage.runtime.deleteContainer(container, { force: false }))).toBe(
+        'ERR_WRONG_STATUS',
+      )
       await stage.runtime.deleteContainer(container)
+      await stop
     })
 
     it('sends signals to the init process', async () => {

@@ -1,7 +1,7 @@
 /** What happens to a container behind our back: a dead monitor, a KILL by somebody else, no memory left. */
 import { describe, expect, it } from 'vitest'
-import { ignoresTerm } from './harness.ts'
-import { patience, type Stage } from './stage.ts'
+import { ignoresTerm, trapsTerm } from './harness.ts'
+import { codeOf, patience, type Stage } from './stage.ts'
 
 export function describeTroubles(stage: Stage): void {
   describe('with troubles', () => {
@@ -39,6 +39,43 @@ export function describeTroubles(stage: Stage): void {
       await stage.runtime.updateContainerStatus(container)
       expect(container.status).toBe('stopped')
       expect(container.state.exit).toMatchObject({ kind: 'code', code: 137 })
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('sees that somebody else started the container', async () => {
+      const container = await stage.created({ args: trapsTerm })
+      await stage.harness.startInit(container)
+      await expect.poll(() => stage.harness.world(container), patience).toBe('running')
+      await stage.runtime.updateContainerStatus(container)
+      expect(container.status).toBe('running')
+      await stage.runtime.pauseContainer(container)
+      await expect.poll(() => stage.harness.world(container), patience).toBe('frozen')
+      await stage.runtime.unpauseContainer(container)
+      await stage.runtime.stopContainer(container, 0)
+      expect(container.state.exit).toMatchObject({ kind: 'code', code: 137 })
+      await stage.runtime.deleteContainer(container)
+      expect(await stage.harness.world(container)).toBe('absent')
+    })
+
+    it('does not kill what somebody else has started when it is started once more', async () => {
+      const container = await stage.created({ args: ignoresTerm })
+      await stage.harness.startInit(container)
+      await expect.poll(() => stage.harness.world(container), patience).toBe('running')
+      const { pid } = container.state
+      await stage.runtime.startContainer(container)
+      expect(container.state).toMatchObject({ status: 'running', pid, error: undefined })
+      expect(await stage.harness.world(container)).toBe('running')
+      await stage.runtime.deleteContainer(container)
+    })
+
+    it('tells the exit of a container that was killed before it was started', async () => {
+      const container = await stage.created({ args: ignoresTerm })
+      const exited = stage.nextEvent(container, 'exited')
+      await stage.harness.killInit(container)
+      expect(await stage.runtime.waitContainer(container)).toMatchObject({ kind: 'code', code: 137 })
+      await exited
+      expect(container.state).toMatchObject({ status: 'stopped', started: undefined, error: undefined })
+      expect(await codeOf(stage.runtime.startContainer(container))).toBe('ERR_WRONG_STATUS')
       await stage.runtime.deleteContainer(container)
     })
 

@@ -1,4 +1,5 @@
 /** RuntimeVM behind the façade on this host: containerd's shim for runc, with runc or crun below, state on disk. */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -36,6 +37,9 @@ export function openVmHarness(
     },
     killInit: (container) => {
       if (container.state.pid > 1) kill(container.state.pid)
+    },
+    startInit: ({ id }) => {
+      execFileSync(programs[below], ['--root', runtimeRoot, 'start', id])
     },
     catches: (container, signal) =>
       worldOf(runtimeRoot, container.id) === 'running' && catches(container.state.pid, signal),

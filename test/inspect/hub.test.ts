@@ -7,12 +7,15 @@ import type { RowFacts, RowState } from '../../src/inspect/protocol.ts'
 import {
   becomesTrue,
   inspectorAssets,
+  LeapingClock,
   openInspected,
   streamUrl,
   Watcher,
   type Frame,
   type Inspected,
 } from './inspected.ts'
+
+const hourMs = 3_600_000
 
 let inspected: Inspected
 beforeEach(async () => {
@@ -103,6 +106,30 @@ describe('the overview', () => {
     expect(inspected.inspector.attached).toBe(1)
     await watcher.close()
   })
+
+  it.each([-hourMs, hourMs])(
+    'tells ages that are right when the wall clock is set by %i ms',
+    async (byMs) => {
+      const clock = new LeapingClock()
+      await using skewed = await openInspected({}, undefined, clock)
+      await skewed.run({ id: 'web' })
+      clock.setWallClock(byMs)
+      const watcher = new Watcher(streamUrl(skewed))
+      const hello = await watcher.frame(({ type }) => type === 'hello')
+      const { rows = [] } = overviewOf(await watcher.frame(({ type }) => type === 'rows'))
+      const focused = new Watcher(streamUrl(skewed, '/watch', { id: 'web' }))
+      const state = await focused.frame(({ type }) => type === 'state')
+      const ages = [
+        [hello['nowMs'], rows[0]?.[1][2]],
+        [state['nowMs'], state['sinceMs']],
+      ].map(([now, since]) => Number(now) - Number(since))
+      for (const ageMs of ages) {
+        expect(ageMs).toBeGreaterThanOrEqual(0)
+        expect(ageMs).toBeLessThan(hourMs / 2)
+      }
+      await Promise.all([watcher.close(), focused.close()])
+    },
+  )
 
   it('takes a container whose id is used again for another one', async () => {
     const { runtime, run } = inspected

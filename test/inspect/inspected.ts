@@ -83,6 +83,12 @@ export async function openInspected(
 /** The host's time, and more: what is long ago need not be waited for. */
 export class LeapingClock implements Clock {
   #aheadMs = 0
+  #setByMs = 0
+
+  /** Somebody sets the wall clock; time goes on as ever. */
+  setWallClock(byMs: number): void {
+    this.#setByMs += byMs
+  }
 
   leap(ms: number): void {
     this.#aheadMs += ms
@@ -93,7 +99,7 @@ export class LeapingClock implements Clock {
   }
 
   timestamp(): string {
-    return timestampFromDate(new Date(Date.now() + this.#aheadMs))
+    return timestampFromDate(new Date(Date.now() + this.#aheadMs + this.#setByMs))
   }
 
   setTimeout(callback: () => void, delayMs: number): unknown {

@@ -19,7 +19,7 @@ const commands: Record<string, (trial: Trial) => number> = {
 const table = {
   //                     create start pause unpause stop delete unforced
   registered: '            w      –     –     –       –    –      –',
-  creating: '              w      w     –     –       w    w      w',
+  creating: '              w      w     –     –       w    w      –',
   'cleaning a create': '   w      w     –     –       w    w      w',
   failed: '                –      –     –     –       d    w      w',
   created: '               –      w     –     –       w    w      –',
@@ -30,10 +30,10 @@ const table = {
   paused: '                –      –     –     w       w    w      –',
   resuming: '              –      –     w     w       w    w      –',
   observing: '             –      –     w     w       w    w      –',
-  'stopping.thawing': '    –      –     –     –       w    w      w',
-  'stopping.signalling': ' –      –     –     –       w    w      w',
-  'stopping.grace': '      –      –     –     –       w    w      w',
-  'stopping.killing': '    –      –     –     –       w    w      w',
+  'stopping.thawing': '    –      –     –     –       w    w      –',
+  'stopping.signalling': ' –      –     –     –       w    w      –',
+  'stopping.grace': '      –      –     –     –       w    w      –',
+  'stopping.killing': '    –      –     –     –       w    w      –',
   exiting: '               –      –     –     –       w    w      w',
   stopped: '               –      –     –     –       d    w      w',
   deleting: '              –      –     –     –       d    w      w',

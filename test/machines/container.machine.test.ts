@@ -190,7 +190,7 @@ describe('start', () => {
 })
 
 describe('an exit', () => {
-  it('reported while creating is kept: the container is created, then ends, and never ran', async () => {
+  it('reported while creating is kept: the container is created, then ends, and was never started', async () => {
     const trial = new Trial()
     const create = trial.create()
     trial.exited(3)
@@ -198,7 +198,7 @@ describe('an exit', () => {
     expect([trial.phase, trial.reply(create)]).toEqual(['exiting', 'done'])
     await trial.automatic('settle', 'record')
     expect([trial.phase, trial.context.exit]).toEqual(['stopped', codeExit(3)])
-    expect(trial.events).toEqual(['created'])
+    expect(trial.events).toEqual(['created', 'exited'])
   })
 
   it.each(['exited', 'gone'] as const)('while starting waits for the start to be known (%s)', async (how) => {
@@ -563,10 +563,10 @@ describe('delete', () => {
 
   it('asked for several times while stopping is answered to all', async () => {
     const trial = await places['stopping.grace']()
-    const removes = [trial.delete(false), trial.delete(false), trial.delete()]
+    const removes = [trial.delete(), trial.delete(), trial.delete(false)]
     trial.exited()
     await trial.automatic('settle', 'record', 'delete')
-    expect(removes.map((remove) => trial.reply(remove))).toEqual(['done', 'done', 'done'])
+    expect(removes.map((remove) => trial.reply(remove))).toEqual(['done', 'done', 'refused'])
   })
 
   it.each([

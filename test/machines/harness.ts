@@ -325,7 +325,13 @@ export class Trial {
       lawful.filter((type) => law.includes(type)),
       'each event of a life once and in order',
     )
-    assert.ok(!law.includes('exited') || this.context.started !== undefined, 'no exit without a start')
+    assert.ok(
+      !law.includes('exited') || this.context.created !== undefined,
+      'no exit of what was never created',
+    )
+    const hasEnd = law.includes('exited') || this.events.includes('failed')
+    const isOver = this.phase === 'stopped' || this.phase === 'deleted'
+    assert.ok(!isOver || !law.includes('created') || hasEnd, 'the end of a container is told')
     // Only what a stop promises may still be timed.
     if (this.#isOver()) assert.equal(this.clock.armed, 0, 'timers left behind by a container that is over')
     this.#actor.stop()

@@ -195,14 +195,28 @@ describe('deleteContainer without force', () => {
     expect(container.phase).toBe('deleted')
   })
 
-  it('that waits for a stop is overtaken by one with force', async () => {
+  it('is refused at once during a stop, however long that may take, and leaves it alone', async () => {
     const { runtime, clock, started } = await openStage()
     const container = await started({ onTerm: 'ignore' })
     const stop = runtime.stopContainer(container, Number.POSITIVE_INFINITY)
-    const patient = runtime.deleteContainer(container, { force: false })
-    expect(await standing(clock, patient)).toBe('waits')
-    await clock.runUntil(Promise.all([stop, patient, runtime.deleteContainer(container)]))
+    const refusal = await refusalOf(runtime.deleteContainer(container, { force: false }))
+    expect(refusal).toMatchObject({ code: 'ERR_WRONG_STATUS', operation: 'deleteContainer' })
+    expect(refusal.message).toContain('does not permit delete without force')
+    expect([await standing(clock, stop), container.phase]).toEqual(['waits', 'stopping.grace'])
+    await clock.runUntil(Promise.all([stop, runtime.deleteContainer(container)]))
     expect(container.phase).toBe('deleted')
+  })
+
+  it('is refused during a create, which goes on', async () => {
+    const { runtime, clock, sim, describe: describeContainer } = await openStage()
+    const container = describeContainer()
+    sim.inject(container.id, { effect: 'create', fault: 'late', delayMs: 1000 })
+    const create = runtime.createContainer(container)
+    await clock.settle()
+    const refusal = await refusalOf(runtime.deleteContainer(container, { force: false }))
+    expect([refusal.code, container.phase]).toEqual(['ERR_WRONG_STATUS', 'creating'])
+    await clock.runUntil(create)
+    expect(container.phase).toBe('created')
   })
 })
 

@@ -26,6 +26,8 @@ export interface Promised {
 export class Checkers {
   readonly violations: string[] = []
   readonly #told = new Map<string, string[]>()
+  /** Of whom a failure was told. */
+  readonly #failed = new Set<string>()
   readonly #promised = new Map<string, Promised>()
 
   promised(id: string, codes: readonly number[]): Promised {
@@ -48,16 +50,20 @@ export class Checkers {
   /** Another supervisor tells its own story of each container. */
   restarted(): void {
     this.#told.clear()
+    this.#failed.clear()
   }
 
   told(event: ContainerEvent): void {
     const { containerId: id, type } = event
     if (event.type === 'exited') this.#exited(id, event.exit)
+    if (type === 'failed') this.#failed.add(id)
     if (!lawful.includes(type)) return
     const told = [...(this.#told.get(id) ?? []), type]
     this.#told.set(id, told)
     const inOrder = lawful.filter((each) => told.includes(each))
     if (told.join() !== inOrder.join()) this.#violated(id, `told in the order ${told.join(', ')}`)
+    const hasEnd = told.includes('exited') || this.#failed.has(id)
+    if (type === 'deleted' && told.includes('created') && !hasEnd) this.#violated(id, 'its end was not told')
   }
 
   /** `isDurable` is what the container said at that moment: what a disk refuses is promised to nobody. */

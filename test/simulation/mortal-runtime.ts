@@ -38,6 +38,7 @@ export function mortal(
     processState: sim.processState.bind(sim),
     schedulingState: sim.schedulingState.bind(sim),
     isFrozen: sim.isFrozen.bind(sim),
+    isStarted: sim.isStarted.bind(sim),
     exits: sim.exits,
     close: () => sim.close(),
   }

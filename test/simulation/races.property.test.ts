@@ -133,7 +133,11 @@ function violationsOf({ events, sim, told }: Stage, container: Container, openCo
   const believed = believedAs[phase]
   const rules: readonly (readonly [string, boolean])[] = [
     [`told in the order ${law.join()}`, law.join() === lawful.filter((type) => law.includes(type)).join()],
-    ['an exit without a start', !law.includes('exited') || law.includes('started')],
+    ['an exit of what never was', !law.includes('exited') || law.includes('created')],
+    [
+      `${phase} without an end that is told`,
+      (phase !== 'stopped' && phase !== 'deleted') || !law.includes('created') || law.includes('exited'),
+    ],
     [`failed with ${failures.join()}`, failures.every((code) => code === 'ERR_CANCELLED')],
     ['an exit that is reported is unknown', state.exit?.kind !== 'unknown'],
     [`${phase} with an exit`, state.exit === undefined || believed === undefined],
@@ -171,6 +175,7 @@ function scheduled(sim: SimulatedRuntime, scheduler: fc.Scheduler): RuntimeImpl 
     processState: sim.processState.bind(sim),
     schedulingState: sim.schedulingState.bind(sim),
     isFrozen: sim.isFrozen.bind(sim),
+    isStarted: sim.isStarted.bind(sim),
     exits: sim.exits,
     close: () => sim.close(),
   }

@@ -95,6 +95,7 @@ const owns: fc.Arbitrary<OwnRecord> = fc.record({
       requestedAt: timestamps,
     }),
   ),
+  since: maybe(timestamps),
   handler: maybe(fc.string()),
   runtimeRoot: maybe(fc.string()),
   init: maybe(processes),

@@ -1,6 +1,6 @@
 /**
  * Asks the runtime about a created container: a start that was under way when the supervisor ended may have succeeded.
- * Believing otherwise would be dangerous: starting it again fails, and what fails to start is killed.
+ * Nobody else would say so, and whoever believed otherwise would wait for its start.
  */
 import { withLimit } from '../../surroundings/abort.ts'
 import { timestampOf } from '../../surroundings/clock.ts'

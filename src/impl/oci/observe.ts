@@ -1,17 +1,17 @@
 /** Observe: what the runtime, the process table and the freezer say of a container. */
-import { z } from 'zod'
 import type { Container } from '../../container.ts'
-import { isOciError, OciError } from '../../errors/index.ts'
+import { isOciError } from '../../errors/index.ts'
 import { isFrozen } from '../host/freezer.ts'
-import { runRuntime } from '../host/runtime-command.ts'
+import { runtimeState, type RuntimeState } from '../host/runtime-state.ts'
+import { waitsForStart } from '../host/start-fifo.ts'
 import { readIdentity } from '../process-identity.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
-import { type OciWorld, placeOf } from './world.ts'
+import { placeOf, type OciWorld } from './world.ts'
 
-const stateSchema = z.object({
-  status: z.enum(['created', 'running', 'paused', 'stopped']),
-  pid: z.int().min(0).default(0),
-})
+/** In the words of the port: crun and runc tell by the same FIFO. */
+export async function isStarted(world: OciWorld, container: Container): Promise<boolean | undefined> {
+  return (await waitsForStart((await placeOf(world, container)).paths.runtimeState)) ? false : undefined
+}
 
 /** Invariant: `absent` is only what the runtime itself says. Whatever else goes wrong is an error and changes nothing. */
 export async function observe(
@@ -20,29 +20,22 @@ export async function observe(
   { signal, timeoutMs }: EffectOptions,
 ): Promise<Observation> {
   const place = await placeOf(world, container)
-  let text: string
+  let state: RuntimeState
   try {
-    text = await runRuntime(world, place, { verb: 'state', timeoutMs }, signal)
+    state = await runtimeState(world, place, { signal, timeoutMs })
   } catch (error) {
     if (isOciError(error) && error.code === 'ERR_UNKNOWN_TO_RUNTIME')
       return { status: 'absent', init: undefined }
     throw error
   }
   world.ours.add(container)
-  const { status, pid } = parseRuntimeState(text, container.id)
+  const { status, pid } = state
   // The runtime looked a moment ago, and some take a zombie for a running process.
   const init = status === 'stopped' || pid <= 1 ? undefined : await readIdentity(pid)
   if (init === undefined) return { status: 'stopped', init }
   const frozen = status === 'running' && (await isFrozen(world, init)) === true
+  // runc calls a created container paused that somebody has frozen.
+  const waits = status === 'paused' && (await waitsForStart(place.paths.runtimeState))
+  if (waits) return { status: 'created', init }
   return { status: frozen ? 'paused' : status, init }
-}
-
-/** What `<runtime> state` prints. ERR_RUNTIME_FAILED when it is something else. */
-export function parseRuntimeState(text: string, containerId: string): z.infer<typeof stateSchema> {
-  try {
-    return stateSchema.parse(JSON.parse(text))
-  } catch (error) {
-    const message = `the runtime's state of container ${containerId} must be JSON with status and pid, not ${JSON.stringify(text.slice(0, 200))}`
-    throw new OciError('ERR_RUNTIME_FAILED', message, { containerId, cause: error })
-  }
 }

@@ -20,7 +20,7 @@ import { killRemaining } from './kill-remaining.ts'
 import { openNotebook } from './notes.ts'
 import { createExecs } from './execs.ts'
 import { isFrozen } from '../host/freezer.ts'
-import { observe } from './observe.ts'
+import { isStarted, observe } from './observe.ts'
 import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { signal } from './signal.ts'
@@ -65,6 +65,7 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
     resume: (container, effect) => resume(world, container, effect),
     observe: (container, effect) => observe(world, container, effect),
     isFrozen: (_, init) => isFrozen(world, init),
+    isStarted: (container) => isStarted(world, container),
     attach: (container, request, effect) => attach(world, container, request, effect),
     execs,
     streams: {

@@ -52,7 +52,7 @@ const runUntilMs = 3_600_000
  * await clock.advance(60_000)          // logs at once
  */
 export class SimulatedClock implements Clock {
-  readonly #epochMs: number
+  #epochMs: number
   readonly #waitForFiles: boolean
   readonly #timers = new Map<number, Timer>()
   #nowMs = 0
@@ -69,7 +69,12 @@ export class SimulatedClock implements Clock {
     return this.#nowMs
   }
 
-  /** The wall clock's instant: `epoch` plus `now()`. */
+  /** Somebody sets the wall clock, forward or back (negative): `now()` and timers do not notice. */
+  shiftWallClock(ms: number): void {
+    this.#epochMs += ms
+  }
+
+  /** The wall clock's instant: `epoch` plus `now()`, unless somebody has set it since. */
   timestamp(): Timestamp {
     return timestampFromDate(new Date(this.#epochMs + this.#nowMs))
   }

@@ -86,8 +86,8 @@ export class SimulatedContainer {
 
   get status(): Observation['status'] {
     if (!this.process.alive) return 'stopped'
-    if (this.process.frozen) return 'paused'
-    return this.process.started ? 'running' : 'created'
+    if (!this.process.started) return 'created'
+    return this.process.frozen ? 'paused' : 'running'
   }
 
   get limits(): Limits {

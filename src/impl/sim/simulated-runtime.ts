@@ -117,6 +117,11 @@ export class SimulatedRuntime extends SimulatedStage implements RuntimeImpl {
     return Promise.resolve(this.simulation.world.find(container.id)?.process.frozen)
   }
 
+  /** Seen in the world, not asked of the runtime, as {@link isFrozen}. */
+  isStarted(container: Container): Promise<boolean | undefined> {
+    return Promise.resolve(this.simulation.world.find(container.id)?.process.started)
+  }
+
   /**
    * The same world for the next supervisor, as after a crash or restart: closes this runtime and returns another one.
    * Containers, programs and faults go on; exits that were not discarded are reported again.

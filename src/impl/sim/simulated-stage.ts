@@ -125,6 +125,11 @@ export class SimulatedStage {
     this.#existing(id).process.end({ code: 137, oomKilled: true })
   }
 
+  /** Somebody else starts the container. Throws what the runtime would: ERR_NOT_RUNNING, ERR_RUNTIME_FAILED. */
+  startFromOutside(id: string): void {
+    this.simulation.world.start(this.#existing(id))
+  }
+
   /** Somebody else freezes the container. */
   freezeFromOutside(id: string): void {
     this.#existing(id).freeze()

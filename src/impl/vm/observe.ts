@@ -1,14 +1,19 @@
-/** Observe: what the shim says of a container, and what the freezer says where the container's pid is one of this host. */
+/**
+ * Observe: what the shim says of a container; and what the freezer and the OCI runtime below it say, where there is one. A
+ * shim remembers what it was asked to do, and not what others did since.
+ */
 import { lstat } from 'node:fs/promises'
 import type { Container } from '../../container.ts'
 import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
+import { runtimeState } from '../host/runtime-state.ts'
+import { waitsForStart } from '../host/start-fifo.ts'
 import { taskOf } from './adopt.ts'
 import { isFrozen } from './freezer.ts'
 import { Task } from './messages/generated/task_pb.ts'
-import { placeOf, type VmWorld } from './world.ts'
+import { belowShim, placeOf, type VmWorld } from './world.ts'
 
 const stateMs = 30_000
 
@@ -28,7 +33,7 @@ export async function observe(
   { signal, timeoutMs = stateMs }: EffectOptions,
 ): Promise<Observation> {
   try {
-    const { shim } = await taskOf(world, container, signal)
+    const { shim, streams } = await taskOf(world, container, signal)
     const { status: number, pid } = await shim.call(
       Task.method.state,
       { id: container.id },
@@ -38,8 +43,10 @@ export async function observe(
     if (status === undefined) throw unknownStatus(container.id, number)
     const init = status === 'stopped' || pid <= 1 ? undefined : await readIdentity(pid)
     if (init === undefined) return { status: 'stopped', init }
-    if (status === 'created') return { status, init }
-    // A shim remembers what it was asked to do, and not what others did since.
+    if (status === 'created' && !(await isStartedBelow(world, container, { signal, timeoutMs })))
+      return { status, init }
+    // Whoever started it: what it writes has an end from now on.
+    streams?.started()
     const isPaused = (await isFrozen(world, container, init)) ?? status === 'paused'
     return { status: isPaused ? 'paused' : 'running', init }
   } catch (error) {
@@ -50,11 +57,30 @@ export async function observe(
   }
 }
 
-/** Its process is known; nobody can say more of it than whether it lives. */
+/** In the words of the port; a machine shows nothing of what it runs. */
+export async function isStarted(world: VmWorld, container: Container): Promise<boolean | undefined> {
+  return (await waitsForStart((await placeOf(world, container)).paths.runtimeState)) ? false : undefined
+}
+
+/** Whether the OCI runtime was asked to start what its shim was not. */
+async function isStartedBelow(
+  world: VmWorld,
+  container: Container,
+  options: EffectOptions,
+): Promise<boolean> {
+  const place = await placeOf(world, container)
+  const below = await belowShim(world, place)
+  if (below === undefined || (await waitsForStart(place.paths.runtimeState))) return false
+  const { status } = await runtimeState(world, below, options)
+  return status === 'running' || status === 'paused'
+}
+
+/** Its process is known; nobody can say more of it than whether it lives, and waits for its start. */
 async function observeWithoutShim(world: VmWorld, container: Container): Promise<Observation> {
   const place = await placeOf(world, container)
   const init = (await world.notebook.read(container, place.paths.notesFile))?.init
   if (init !== undefined && (await observeProcess(init)) === 'alive') {
+    if (await waitsForStart(place.paths.runtimeState)) return { status: 'created', init }
     const isPaused = (await isFrozen(world, container, init)) === true
     return { status: isPaused ? 'paused' : 'running', init }
   }

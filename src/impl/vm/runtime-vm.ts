@@ -23,7 +23,7 @@ import { VmExits } from './exits.ts'
 import { killRemaining } from './kill-remaining.ts'
 import { openNotebook } from './notes.ts'
 import { isFrozen } from './freezer.ts'
-import { observe } from './observe.ts'
+import { isStarted, observe } from './observe.ts'
 import { oomKilled } from './oom.ts'
 import { pause, resume } from './pause.ts'
 import { portForward } from './port-forward.ts'
@@ -62,6 +62,7 @@ export function createRuntimeVm(options: RuntimeVmOptions): RuntimeImpl {
     resume: (container, effect) => resume(world, container, effect),
     observe: (container, effect) => observe(world, container, effect),
     isFrozen: (container, init) => isFrozen(world, container, init),
+    isStarted: (container) => isStarted(world, container),
     attach: (container, request, effect) => attach(world, container, request, effect),
     execs,
     streams: {

@@ -3,7 +3,7 @@ import { creationError } from '../../../src/impl/oci/create.ts'
 import { hasOwnPidNamespace } from '../../../src/impl/host/pid-namespace.ts'
 import type { MonitorFailure } from '../../../src/impl/launcher/launcher.ts'
 import { parseNotes } from '../../../src/impl/oci/notes.ts'
-import { parseRuntimeState } from '../../../src/impl/oci/observe.ts'
+import { parseRuntimeState } from '../../../src/impl/host/runtime-state.ts'
 import { notStartedError, runtimeArguments } from '../../../src/impl/host/runtime-command.ts'
 
 const argv = ['/usr/bin/conmon', '-c', 'c1'] as const

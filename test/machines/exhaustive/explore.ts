@@ -138,7 +138,7 @@ function toldBefore({ created, started, phase }: Adoption): string[] {
   return [
     ...(created === undefined ? [] : ['created']),
     ...(started === undefined ? [] : ['started']),
-    ...(phase === 'stopped' && started !== undefined ? ['exited'] : []),
+    ...(phase === 'stopped' && created !== undefined ? ['exited'] : []),
   ]
 }
 

@@ -101,7 +101,7 @@ const laws: readonly Law[] = [
   function theLawOfALife({ after: { told } }) {
     const lawful = law.filter((type) => told.includes(type))
     if (told.join() !== lawful.join()) return `told in the order ${told.join(', ')}`
-    return told.includes('exited') && !told.includes('started') ? 'an exit of what never started' : undefined
+    return told.includes('exited') && !told.includes('created') ? 'an exit of what never was' : undefined
   },
 
   function neverAliveOnceItsExitIsKnown({ after: { snapshot } }) {
@@ -132,8 +132,36 @@ const laws: readonly Law[] = [
     const { exit, stop } = after.snapshot.context
     if (isOver(before) || phaseOf(after.snapshot.value) !== 'stopped' || stop !== undefined) return undefined
     const hasFailed = exit?.kind === 'unknown' && exit.why === 'start-failed'
-    if (hasFailed || after.gaveUp || !after.world.hasRun || after.told.includes('exited')) return undefined
-    return 'the end of a command that ran is not told'
+    if (hasFailed || after.gaveUp || !after.world.hasRun || after.told.includes('started')) return undefined
+    return 'a command that ran is not told'
+  },
+
+  function everyEndIsTold({ before, after, step }) {
+    if (isOver(before) || phaseOf(after.snapshot.value) !== 'stopped') return undefined
+    const hasFailed =
+      step?.emitted.some((said) => said.type === 'published' && said.event.type === 'failed') === true
+    if (after.told.includes('exited') !== hasFailed) return undefined
+    return hasFailed ? 'both an exit and a failure are told' : 'the end of a container is not told'
+  },
+
+  function timesNeverRunBackwards({ after }) {
+    const { created, started, exit } = after.snapshot.context
+    const times = [created, started, exit?.finished].filter((time) => time !== undefined)
+    return times.join() === times.toSorted().join() ? undefined : `times run backwards: ${times.join(', ')}`
+  },
+
+  /** Nothing lives that it waits for, and it kills nothing. */
+  function anUnforcedDeleteIsRefusedByWhatLives({ before, move, step }) {
+    const { event } = move
+    if (event?.type !== 'container.delete' || event.force) return undefined
+    const lives = before.snapshot.matches('live') || before.snapshot.matches('creating')
+    // It may join one with force.
+    if (!lives || before.requests.some(({ verb }) => verb === 'delete')) return undefined
+    const isRefused = step?.emitted.some(
+      (said) =>
+        said.type === 'replied' && said.requestId === event.requestId && said.outcome.kind === 'refused',
+    )
+    return isRefused === true ? undefined : 'an unforced delete of what lives is not refused'
   },
 
   function oneExitPerStart({ before, after }) {

@@ -4,6 +4,7 @@
  */
 import { assign, enqueueActions, StateMachine } from 'xstate'
 import { containerMachine, type ContainerMachine } from '../../../src/machines/container.machine.ts'
+import { withExit } from '../../../src/machines/context.ts'
 import { isCommand, requestOf } from '../../../src/machines/events.ts'
 
 export interface MachineMutant {
@@ -43,14 +44,17 @@ export const machineMutants: readonly MachineMutant[] = [
     },
   }),
   provided('a report that comes while the exit is settled is lost', 'exitsAreNeitherInventedNorLost', {
-    actions: { noteSettled: assign((_, { exit }) => ({ exit })) },
+    actions: { noteSettled: assign(({ context }, { exit }) => withExit(context, exit)) },
   }),
-  provided('a report that comes before settling is lost', 'theLawOfALife', {
+  provided('a report that comes before settling is lost', 'exitsAreNeitherInventedNorLost', {
     actions: {
-      settleWithoutEvidence: assign({
-        exit: { kind: 'unknown' as const, why: 'no-exit-file' as const, oomKilled: false, finished: '' },
-      }),
+      settleWithoutEvidence: assign(({ context }) =>
+        withExit(context, { kind: 'unknown', why: 'no-exit-file', oomKilled: false, finished: '' }),
+      ),
     },
+  }),
+  provided('a clock that was set back has a container end before it starts', 'timesNeverRunBackwards', {
+    actions: { noteSettled: assign((_, { exit }) => ({ exit })) },
   }),
   provided('an exit kept from creating is forgotten', 'nobodyLingersInADeadContainer', {
     guards: { exitReported: () => false },
@@ -100,6 +104,12 @@ export const machineMutants: readonly MachineMutant[] = [
   }),
   without('the deadline passes unheard', 'whoWaitsHasAWayOut', 'live.life.stopping', 'on.deadline\\.reached'),
   without('the deadline of a stop outlives the process', 'restsWithNothingArmed', 'live', 'exit'),
+  {
+    ...changed('an unforced delete waits behind a stop', 'anUnforcedDeleteIsRefusedByWhatLives', (config) => {
+      set(config, 'live.life.stopping', 'on.container\\.delete', { actions: 'defer' })
+    }),
+    openRequestsMax: 2,
+  },
   provided('nobody is told that the process does not die', 'everyRequestGetsItsReply', {
     actions: { replyStuck: nothing },
   }),

@@ -187,6 +187,11 @@ function happenings({ world, snapshot, nowMs }: Configuration): Move[] {
     const isKilledByUs = phaseOf(snapshot.value) === 'stopping.killing'
     // With cgroups v1 a frozen process outlives KILL, with v2 it does not.
     const isUsual = isKilledByUs && !world.isFrozen
+    add(
+      'somebody starts it',
+      'fault',
+      world.process === 'waiting' && !world.isFrozen ? { ...world, process: 'running' } : undefined,
+    )
     add('the process is killed', isUsual ? 'usual' : 'fault', ended(world, killed))
     add(
       world.isFrozen ? 'somebody thaws it' : 'somebody freezes it',
@@ -216,7 +221,8 @@ function facts(configuration: Configuration): Move[] {
     const { code } = world.ending
     add(
       'the exit is reported',
-      { type: 'container.exited', code, finished: laterAt },
+      // The wall clock was set back since its start.
+      { type: 'container.exited', code, finished: at },
       { ...world, isReported: true },
     )
   }

@@ -9,7 +9,7 @@ import type { ContainerStatus } from '../../../src/container.ts'
 export interface World {
   /** `waiting` is created and not started. */
   readonly process: 'none' | 'waiting' | 'running' | 'dead'
-  /** Its command was started, whoever knows of it. */
+  /** Its command was started by us, whoever knows of it. */
   readonly hasRun: boolean
   readonly isFrozen: boolean
   readonly monitor: 'none' | 'alive' | 'dead'
@@ -80,6 +80,8 @@ export function after(world: World, effect: WorldEffect): World | undefined {
     case 'create':
       return world.process === 'none' ? { ...createdWorld, late: world.late } : undefined
     case 'start':
+      // What somebody else has started runs, which is what was wanted.
+      if (world.process === 'running') return world
       return world.process === 'waiting' && !world.isFrozen
         ? { ...world, process: 'running', hasRun: true }
         : undefined

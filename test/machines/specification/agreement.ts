@@ -81,7 +81,7 @@ function storyOf({ told }: Life): string[] {
   return [...once, ...(isToldFrozen(told) ? ['frozen'] : []), ...(isToldLost(told) ? ['monitorLost'] : [])]
 }
 
-/** The law: created ≺ started ≺ exited ≺ deleted, each at most once, no exit of what was never started. */
+/** The law: created ≺ started ≺ exited ≺ deleted, each at most once, and an exit of whatever was not swept away unstarted. */
 function expectedStory({ state, context }: Place, { told }: Life): string[] {
   const isLive = state === 'created' || state === 'running' || state === 'paused'
   const wasCreated = isLive || context.exit !== undefined
@@ -90,7 +90,7 @@ function expectedStory({ state, context }: Place, { told }: Life): string[] {
   return [
     ...(wasCreated ? ['created'] : []),
     ...(wasStarted ? ['started'] : []),
-    ...(wasStarted && context.exit !== undefined ? ['exited'] : []),
+    ...(context.exit !== undefined && (wasStarted || context.exit !== 'monitor-lost') ? ['exited'] : []),
     ...(state === 'deleted' ? ['deleted'] : []),
     // Of a dead container nobody asks whether it was frozen last, nor who had seen to it.
     ...((isLive ? state === 'paused' : isToldFrozen(told)) ? ['frozen'] : []),
