@@ -54,8 +54,19 @@ export function flag(field: string, value: boolean | undefined): boolean {
 
 /** A copy: a Date can be changed by whoever holds it. */
 export function date(field: string, value: Date): Date {
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return new Date(value)
+  const ms = timeOf(value)
+  if (ms !== undefined) return new Date(ms)
   throw malformed(field, undefined, 'must be a valid Date')
+}
+
+/** Of a Date of any realm, which `instanceof` does not know. */
+function timeOf(value: Date): number | undefined {
+  try {
+    const ms = Date.prototype.getTime.call(value)
+    return Number.isNaN(ms) ? undefined : ms
+  } catch {
+    return undefined
+  }
 }
 
 export function metadata(value: ContainerMetadata | undefined): ContainerMetadata | undefined {

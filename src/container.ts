@@ -5,7 +5,7 @@
  * read-only view of the machine's state to it, and verbs are the Runtime's.
  */
 import { absolutePath, date, flag, metadata, stringMap, text, validId } from './container-fields.ts'
-import { OciError, type Operation } from './errors/index.ts'
+import { isError, OciError, type Operation } from './errors/index.ts'
 import type { OciIdMapping, OciSpec } from './bundle/oci-spec.ts'
 import { defaultStopSignal, signalName, signalNumberOr } from './signals.ts'
 
@@ -428,6 +428,6 @@ function initialState(container: Container): ContainerState {
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message
+  if (isError(error)) return error.message
   return typeof error === 'string' ? error : `a ${typeof error} was thrown`
 }

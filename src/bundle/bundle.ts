@@ -6,7 +6,7 @@
  */
 import { lstat } from 'node:fs/promises'
 import type { Container } from '../container.ts'
-import { OciError, errnoOf, inContext } from '../errors/index.ts'
+import { errnoOf, inContext, isOciError, OciError } from '../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from '../files.ts'
 import type { OciSpec } from './oci-spec.ts'
 
@@ -45,7 +45,7 @@ async function refuseForeignFile(file: string): Promise<void> {
     const stats = await lstat(file)
     if (!stats.isFile()) throw unusable(file, undefined, 'is there and not a regular file, it is left alone')
   } catch (error) {
-    if (error instanceof OciError) throw error
+    if (isOciError(error)) throw error
     if (errnoOf(error) !== 'ENOENT') throw ioError('examine', file, error)
   }
 }

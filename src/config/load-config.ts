@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { OciError } from '../errors/index.ts'
+import { isOciError, messageOf, OciError } from '../errors/index.ts'
 import type { Config } from './config.ts'
 import { configFileMaxBytes } from './constants.ts'
 import { parseConfig } from './parse-config.ts'
@@ -22,8 +22,8 @@ async function readText(path: string): Promise<string> {
     if (!stat.isFile()) throw fileError(path, 'is not a regular file')
     return decode(path, await readBounded(path, handle))
   } catch (error) {
-    if (error instanceof OciError) throw error
-    throw fileError(path, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, error)
+    if (isOciError(error)) throw error
+    throw fileError(path, `cannot be read: ${messageOf(error)}`, error)
   } finally {
     await handle?.close()
   }

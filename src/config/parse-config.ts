@@ -1,6 +1,6 @@
 import { parse } from 'toml'
 import { z } from 'zod'
-import { OciError } from '../errors/index.ts'
+import { messageOf, OciError } from '../errors/index.ts'
 import type { Config, ConfigWarning } from './config.ts'
 import { configFileMaxBytes } from './constants.ts'
 import { ignoredHandlerKeys, ignoredRuntimeKeys } from './crio-keys.ts'
@@ -60,7 +60,7 @@ function syntaxErrorText(error: unknown): string {
     const { line, column, message } = meaning.data
     return `not valid TOML at line ${line}, column ${column}: ${message.replace(/\.$/, '')}`
   }
-  return `not valid TOML: ${error instanceof Error ? error.message : String(error)}`
+  return `not valid TOML: ${messageOf(error)}`
 }
 
 function tomlWarnings(tables: unknown): readonly ConfigWarning[] {

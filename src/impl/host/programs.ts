@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { RuntimeHandler } from '../../config/config.ts'
-import { errnoOf, OciError } from '../../errors/index.ts'
+import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import type { HostWorld, RuntimePlace } from './world.ts'
 import { defaultPath } from './runtime-environment.ts'
@@ -56,7 +56,7 @@ export async function findProgram(name: string, path: string): Promise<string | 
 export async function assertProgram(file: string, field: string): Promise<void> {
   const why = await whyNoProgram(file)
   if (why === undefined) return
-  if (why instanceof OciError) throw why
+  if (isOciError(why)) throw why
   throw new OciError('ERR_RUNTIME_NOT_FOUND', `${file} ${why}; install it or set ${field}`, { file, field })
 }
 

@@ -164,7 +164,7 @@ const usageFields = {
 /** What a process writes, in the form that says everything. */
 export function outputOf({ output }: Pick<SimulatedProgram, 'output'>): readonly SimulatedOutput[] {
   if (output === undefined) return []
-  return typeof output === 'string' || output instanceof Uint8Array ? [{ stdout: output }] : output
+  return typeof output === 'string' || ArrayBuffer.isView(output) ? [{ stdout: output }] : output
 }
 
 /** `command` as a program, checked like one. */
