@@ -41,7 +41,10 @@ export interface RuntimeOptions {
   readonly clock?: Clock
   /** Implementations by runtime type, beside `oci` and `vm`: an embedder's own, or the simulated one of `/testing`. */
   readonly implementations?: Readonly<Record<string, ImplementationFactory>>
-  /** The Node binary that runs the launcher. Default: the one that runs this process. */
+  /**
+   * The Node binary that runs the launcher. Default: the one that runs this process. In a single executable application and
+   * in Electron that is the application, so there it has to be named, or `open` fails with ERR_INVALID_ARGUMENT.
+   */
   readonly nodePath?: string
   /**
    * The launcher's script, for embedders that bundle this library: what `oci-supervisor/launcher` resolves to. Without it

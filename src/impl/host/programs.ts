@@ -6,7 +6,7 @@ import type { RuntimeHandler } from '../../config/config.ts'
 import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import type { HostWorld, RuntimePlace } from './world.ts'
-import { defaultPath } from './runtime-environment.ts'
+import { searchPath } from '../search-path.ts'
 
 /** Absolute path of the runtime. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
 export async function runtimePath(
@@ -20,8 +20,9 @@ export async function lookUp(
   world: Pick<HostWorld, 'programs'>,
   name: string,
   setting: keyof RuntimeHandler,
-  { PATH: path = defaultPath }: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>>,
 ): Promise<string> {
+  const path = searchPath(env)
   const key = `${name}\0${path}`
   const found = world.programs.get(key) ?? findProgram(name, path)
   world.programs.set(key, found)

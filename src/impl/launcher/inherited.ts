@@ -4,6 +4,7 @@
  */
 import { closeSync, readFileSync, readdirSync } from 'node:fs'
 import { errnoOf } from '../../errors/index.ts'
+import { searchPath } from '../search-path.ts'
 import { execaSync } from 'execa'
 
 const closeOnExec = 0o2_000_000
@@ -52,7 +53,7 @@ export function lowerOpenFileLimit(softMax: number): string | undefined {
   const { exitCode, stderr, code } = execaSync('prlimit', [`--pid=${process.pid}`, `--nofile=${target}:`], {
     reject: false,
     extendEnv: false,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: { PATH: searchPath() },
     stdin: 'ignore',
     stdout: 'ignore',
     timeout: prlimitTimeoutMs,

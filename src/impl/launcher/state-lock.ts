@@ -13,6 +13,7 @@ import { z } from 'zod'
 import { errnoOf, inContext, isError, OciError, stderrTailMaxBytes } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import { observeProcess, readIdentitySync } from '../process-identity.ts'
+import { searchPath } from '../search-path.ts'
 import { TailBytes } from './bounded-output.ts'
 
 export interface StateLock {
@@ -59,7 +60,7 @@ export async function lockStateDirectory(
 async function lockOrClose(
   handle: FileHandle,
   stateDir: string,
-  { waitMs = 30_000, path = process.env['PATH'] ?? '' }: StateLockOptions,
+  { waitMs = 30_000, path = searchPath() }: StateLockOptions,
 ): Promise<void> {
   const file = `${stateDir}/lock`
   try {
