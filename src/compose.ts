@@ -10,7 +10,7 @@ import { shareOfExits } from './actors/exit-share.ts'
 import { systemClock, type Clock } from './surroundings/clock.ts'
 import { runtimeTypeOci, runtimeTypeVm, type Config } from './config/index.ts'
 import type { Container } from './container.ts'
-import { OciError, type Operation } from './errors/index.ts'
+import { errnoOf, OciError, toOciError, type Operation } from './errors/index.ts'
 import { openLauncher, type Launcher } from './impl/launcher/launcher.ts'
 import { lockStateDirectory, type StateLock } from './impl/launcher/state-lock.ts'
 import { ensureOciDirectories } from './impl/oci/directories.ts'
@@ -183,11 +183,24 @@ async function openImplementations(opening: Opening): Promise<Map<string, Runtim
       if (config.runtimes[config.defaultRuntime]?.runtimeType !== type) continue
       throw unknownType(type, 'open', config.defaultRuntime)
     }
-    const implementation = await factory({ config, logger, clock })
+    const implementation = await madeBy(factory, { config, logger, clock })
     closers.push(() => implementation.close())
     implementations.set(type, implementation)
   }
   return implementations
+}
+
+/** What an embedder's own factory throws is no defect of ours. */
+async function madeBy(
+  factory: ImplementationFactory,
+  context: Parameters<ImplementationFactory>[0],
+): Promise<RuntimeImpl> {
+  try {
+    return await factory(context)
+  } catch (error) {
+    if (errnoOf(error) !== undefined) throw error
+    throw toOciError(error, 'ERR_RUNTIME_FAILED', { operation: 'open' })
+  }
 }
 
 function givenFactory(

@@ -10,6 +10,10 @@ import { parseConfig } from './parse-config.ts'
  * 1 MiB in UTF-8. Rejects with ERR_CONFIG and `file` when it cannot be read or is not valid.
  */
 export async function loadConfig(path: string): Promise<Config> {
+  if (typeof path !== 'string') {
+    const message = `path must be a string, the path of a TOML file, not a ${typeof path}`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'loadConfig', field: 'path' })
+  }
   return parseConfig(await readText(path), path)
 }
 

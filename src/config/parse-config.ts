@@ -27,11 +27,18 @@ const meaningErrorShape = z.object({ message: z.string(), line: z.number(), colu
  * given; for text that is no TOML the message has the line and column.
  */
 export function parseConfig(text: string, file?: string): Config {
+  if (typeof text !== 'string') throw noText('text', text)
+  if (file !== undefined && typeof file !== 'string') throw noText('file', file)
   const tables = parseToml(text, file)
   const source: Source = { operation: 'parseConfig', file, key: tomlKey, warnings: tomlWarnings(tables) }
   const checked = document.safeParse(tables, { reportInput: true })
   if (!checked.success) throw schemaError(source, checked.error)
   return resolveConfig(checked.data, source)
+}
+
+function noText(field: string, value: unknown): OciError {
+  const message = `${field} must be a string, not a ${typeof value}`
+  return new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'parseConfig', field })
 }
 
 function parseToml(text: string, file: string | undefined): unknown {

@@ -25,6 +25,8 @@ export type ContainerOperation =
 export type Operation =
   | ContainerOperation
   | 'open'
+  | 'events'
+  | 'runtimeImpl'
   | 'recover'
   | 'close'
   | 'shutdown'
@@ -41,10 +43,17 @@ export type Operation =
   | 'setStartFailed'
   | 'netNsPath'
   | 'fromDisk'
+  | 'readBundleSpec'
   | 'readContainerLog'
   | 'joinLogLines'
   // oci-supervisor/testing
   | 'inject'
+  | 'program'
+  | 'command'
   | 'listen'
   | 'advance'
+  | 'runUntil'
+  | 'setTimeout'
   | 'coverEdges'
+  // oci-supervisor/metrics
+  | 'collectMetrics'
