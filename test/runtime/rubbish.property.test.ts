@@ -1,4 +1,6 @@
 /** Whatever a program without types passes to whatever is public: an OciError or success, and nothing else has changed. */
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
@@ -145,6 +147,51 @@ describe('a method of the runtime', () => {
       await expectTyped(untyped(stage.runtime, verb), fc.tuple(fc.constant(good), wrong, wrong, wrong), 20)
     }
     await expectUnchanged(stage, good)
+  })
+})
+
+describe('a command that was started', () => {
+  it('takes rubbish for what it is', async () => {
+    const stage = await openStage()
+    const good = await stage.started({}, { id: 'good' })
+    const command = await stage.runtime.startExec(good, ['cat'], { tty: true, stdin: 'pipe', stdout: 'pipe' })
+    // A number may be a signal.
+    const noSignal = rubbish.filter((value) => value !== undefined)
+    for (const name of ['kill', 'resize'])
+      await expectTyped(untyped(command, name), fc.tuple(noSignal, rubbish))
+    expect(good.execs.map(({ id }) => id)).toEqual([command.id])
+    await expectUnchanged(stage, good)
+  })
+
+  it.each([
+    ['text', ['one ', 'two'], { kind: 'code', code: 0 }, 'one two'],
+    ['bytes', [Buffer.from('one '), new Uint8Array([50])], { kind: 'code', code: 0 }, 'one 2'],
+    ['objects', [{ one: 1 }], { kind: 'code', code: 137 }, ''],
+    ['numbers', [1, 2], { kind: 'code', code: 137 }, ''],
+  ])(
+    'reads a stream of %s, and does not take one that it cannot read for an empty one',
+    async (_, chunks, exit, read) => {
+      const { started, runtime, clock } = await openStage()
+      const container = await started()
+      const command = await runtime.startExec(container, ['cat'], {
+        stdin: Readable.from(chunks),
+        stdout: 'pipe',
+      })
+      const output = text(command.stdout ?? Readable.from([]))
+      expect(await clock.runUntil(command.exited)).toEqual(exit)
+      expect(await output).toBe(read)
+    },
+  )
+
+  it('ends the session of an attached client whose input is neither bytes nor text, with the reason', async () => {
+    const { started, runtime, clock } = await openStage()
+    const container = await started({}, { stdin: true })
+    const session = await runtime.attachContainer(container, { stdin: Readable.from([{ one: 1 }]) })
+    expect(await clock.runUntil(session.ended)).toMatchObject({
+      reason: 'streamFailed',
+      error: { code: 'ERR_INVALID_ARGUMENT', field: 'stdin' },
+    })
+    expect(container.phase).toBe('running')
   })
 })
 
