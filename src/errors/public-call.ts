@@ -3,7 +3,7 @@
  * of ours, its caller gets an OciError with the name of the function.
  */
 import type { ErrorCode } from './codes.ts'
-import { errnoOf, messageOf, OciError, ofOperation, isOciError, type OciErrorDetails } from './oci-error.ts'
+import { errnoOf, inContext, isOciError, messageOf, OciError, type OciErrorDetails } from './oci-error.ts'
 import type { Operation } from './operations.ts'
 
 export interface PublicCall {
@@ -34,8 +34,13 @@ function publicError(
   error: unknown,
   { operation, containerId, code = 'ERR_INVALID_ARGUMENT' }: PublicCall,
 ): unknown {
-  if (isOciError(error))
-    return operation === undefined ? error : ofOperation(error, { operation, containerId })
+  if (isOciError(error)) {
+    if (operation === undefined || (error.operation !== undefined && error.containerId !== undefined))
+      return error
+    // An error of another class has more to say than is copied.
+    if (error.operation !== undefined && error.name !== 'OciError') return error
+    return inContext(error, { operation: error.operation ?? operation, containerId })
+  }
   const details: OciErrorDetails = { operation, containerId, cause: error }
   const errno = errnoOf(error)
   if (errno === 'ERR_ACCESS_DENIED') {

@@ -53,7 +53,12 @@ describe('createContainer', () => {
     const { runtime, describe: describeContainer } = await openStage()
     const container = describeContainer({}, { runtimeHandler: 'other' })
     const refusal = await refusalOf(runtime.createContainer(container))
-    expect(refusal).toMatchObject({ code: 'ERR_CONFIG', field: 'runtime_type', operation: 'createContainer' })
+    expect(refusal).toMatchObject({
+      code: 'ERR_CONFIG',
+      field: 'runtime_type',
+      operation: 'createContainer',
+      containerId: container.id,
+    })
     expect(refusal.message).toContain('"unheard-of"')
     expect(runtime.containers.size).toBe(0)
   })
