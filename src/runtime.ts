@@ -19,7 +19,6 @@ import {
   checkOptionsObject,
   inContext,
   OciError,
-  ofOperation,
   publicCall,
   publicVerb,
   toOciError,
@@ -81,8 +80,9 @@ const stateStoppedWaitMinSeconds = 30
 /**
  * Runs and supervises containers. Parity: the seed's Runtime.
  *
- * Every verb rejects with an OciError: ERR_NOT_FOUND for a container that this runtime has not created, ERR_CLOSED after
- * `close`, ERR_WRONG_STATUS when the container's state forbids the command, ERR_ABORTED when the wait was aborted.
+ * Every verb rejects with an OciError: ERR_INVALID_ARGUMENT for what is no container (`containers.get` of an unknown id),
+ * ERR_NOT_FOUND for one that this runtime has not created, ERR_CLOSED after `close`, ERR_WRONG_STATUS when the container's
+ * state forbids the command, ERR_ABORTED when the wait was aborted.
  */
 export class Runtime implements AsyncDisposable {
   readonly #parts: Parts
@@ -402,33 +402,11 @@ export class Runtime implements AsyncDisposable {
    * {@link waitContainer}. Parity: WaitContainerStateStopped.
    */
   async waitContainerStateStopped(container: Container, options: CallOptions = {}): Promise<void> {
-    const operation = 'waitContainerStateStopped'
     await this.#door(
-      operation,
+      'waitContainerStateStopped',
       container,
       options,
-      async () => {
-        const limitSeconds = Math.max(this.#parts.config.ctrStopTimeoutSeconds, stateStoppedWaitMinSeconds)
-        const limitMs = Math.min(limitSeconds * 1000, timerDelayMaxMs)
-        const timedOut = (): OciError => {
-          const message = `container ${container.id} was not stopped within ${limitSeconds} s; it is ${container.phase}`
-          return new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation })
-        }
-        await withLimit({ clock: this.#parts.clock, limitMs, timedOut }, async (limit) => {
-          const wait = new AbortController()
-          const abort = (): void => {
-            wait.abort(options.signal?.reason)
-          }
-          limit.addEventListener('abort', abort, { once: true })
-          options.signal?.addEventListener('abort', abort, { once: true })
-          if (options.signal?.aborted === true) abort()
-          try {
-            await this.#exit(container, { signal: wait.signal }, operation)
-          } finally {
-            options.signal?.removeEventListener('abort', abort)
-          }
-        })
-      },
+      () => this.#stateStopped(container, options),
       { alsoClosed: true },
     )
   }
@@ -510,9 +488,7 @@ export class Runtime implements AsyncDisposable {
         store.add(container.id, container)
       },
     })
-    this.#recovered = await recovering.catch((error: unknown) => {
-      throw ofOperation(error, { operation: 'recover' })
-    })
+    this.#recovered = await publicVerb({ operation: 'recover', code: 'ERR_INTERNAL' }, () => recovering)
     return this.#recovered
   }
 
@@ -557,6 +533,30 @@ export class Runtime implements AsyncDisposable {
     if (actor !== undefined) return this.#keepAlive.during(actor.exit(signal, operation))
     const { id: containerId } = container
     return withAbort(exitOfBuried(container, operation), signal, { containerId, operation })
+  }
+
+  async #stateStopped(container: Container, { signal }: CallOptions): Promise<void> {
+    const operation = 'waitContainerStateStopped'
+    const limitSeconds = Math.max(this.#parts.config.ctrStopTimeoutSeconds, stateStoppedWaitMinSeconds)
+    const limitMs = Math.min(limitSeconds * 1000, timerDelayMaxMs)
+    const timedOut = (): OciError => {
+      const message = `container ${container.id} was not stopped within ${limitSeconds} s; it is ${container.phase}`
+      return new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation })
+    }
+    await withLimit({ clock: this.#parts.clock, limitMs, timedOut }, async (limit) => {
+      const wait = new AbortController()
+      const abort = (): void => {
+        wait.abort(signal?.reason)
+      }
+      limit.addEventListener('abort', abort, { once: true })
+      signal?.addEventListener('abort', abort, { once: true })
+      if (signal?.aborted === true) abort()
+      try {
+        await this.#exit(container, { signal: wait.signal }, operation)
+      } finally {
+        signal?.removeEventListener('abort', abort)
+      }
+    })
   }
 
   /**
