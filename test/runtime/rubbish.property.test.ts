@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers'
 import fc from 'fast-check'
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
+import { messageOf } from '../../src/errors/index.ts'
 import * as main from '../../src/index.ts'
 import { Container, isOciError, MemoryStore, Runtime } from '../../src/index.ts'
 import * as inspect from '../../src/inspect/index.ts'
@@ -155,10 +156,10 @@ describe('a command that was started', () => {
     const stage = await openStage()
     const good = await stage.started({}, { id: 'good' })
     const command = await stage.runtime.startExec(good, ['cat'], { tty: true, stdin: 'pipe', stdout: 'pipe' })
-    // A number may be a signal.
-    const noSignal = rubbish.filter((value) => value !== undefined)
-    for (const name of ['kill', 'resize'])
-      await expectTyped(untyped(command, name), fc.tuple(noSignal, rubbish))
+    // A number may be a signal, and nothing is one, too.
+    const noSignal = rubbish.filter((value) => value !== undefined && !/^\d+$/u.test(messageOf(value)))
+    await expectTyped(untyped(command, 'kill'), fc.tuple(noSignal, rubbish))
+    await expectTyped(untyped(command, 'resize'), rubbishArguments)
     expect(good.execs.map(({ id }) => id)).toEqual([command.id])
     await expectUnchanged(stage, good)
   })
