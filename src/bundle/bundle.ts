@@ -6,7 +6,7 @@
  */
 import { lstat } from 'node:fs/promises'
 import { isContainer, type Container } from '../container.ts'
-import { errnoOf, inContext, isOciError, OciError, publicVerb } from '../errors/index.ts'
+import { errnoOf, inContext, isOciError, kindOf, OciError, publicVerb } from '../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from '../files.ts'
 import type { OciSpec } from './oci-spec.ts'
 
@@ -26,7 +26,7 @@ export async function writeBundle(dir: string, spec: OciSpec): Promise<void> {
 
 async function write(dir: string, spec: OciSpec): Promise<void> {
   if (typeof dir !== 'string') {
-    const message = `dir must be a string, the absolute path of a directory, not a ${typeof dir}`
+    const message = `dir must be a string, the absolute path of a directory, not ${kindOf(dir)}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { field: 'dir' })
   }
   const file = configPath(dir)
@@ -57,7 +57,7 @@ async function refuseForeignFile(file: string): Promise<void> {
  */
 export async function readBundleSpec(container: Container): Promise<OciSpec> {
   if (!isContainer(container)) {
-    const message = `container must be a Container, not a ${typeof container}`
+    const message = `container must be a Container, not ${kindOf(container)}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'readBundleSpec', field: 'container' })
   }
   try {

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { isOciError, messageOf, OciError } from '../errors/index.ts'
+import { isOciError, kindOf, messageOf, OciError } from '../errors/index.ts'
 import type { Config } from './config.ts'
 import { configFileMaxBytes } from './constants.ts'
 import { parseConfig } from './parse-config.ts'
@@ -11,7 +11,7 @@ import { parseConfig } from './parse-config.ts'
  */
 export async function loadConfig(path: string): Promise<Config> {
   if (typeof path !== 'string') {
-    const message = `path must be a string, the path of a TOML file, not a ${typeof path}`
+    const message = `path must be a string, the path of a TOML file, not ${kindOf(path)}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'loadConfig', field: 'path' })
   }
   return parseConfig(await readText(path), path)

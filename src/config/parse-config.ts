@@ -1,6 +1,6 @@
 import { parse } from 'toml'
 import { z } from 'zod'
-import { messageOf, OciError } from '../errors/index.ts'
+import { kindOf, messageOf, OciError } from '../errors/index.ts'
 import type { Config, ConfigWarning } from './config.ts'
 import { configFileMaxBytes } from './constants.ts'
 import { ignoredHandlerKeys, ignoredRuntimeKeys } from './crio-keys.ts'
@@ -37,7 +37,7 @@ export function parseConfig(text: string, file?: string): Config {
 }
 
 function noText(field: string, value: unknown): OciError {
-  const message = `${field} must be a string, not a ${typeof value}`
+  const message = `${field} must be a string, not ${kindOf(value)}`
   return new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'parseConfig', field })
 }
 

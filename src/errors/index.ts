@@ -13,4 +13,4 @@ export {
   type OciErrorDetails,
 } from './oci-error.ts'
 export type { ContainerOperation, Operation } from './operations.ts'
-export { checkOptionsObject, publicCall, publicVerb, type PublicCall } from './public-call.ts'
+export { checkOptionsObject, kindOf, publicCall, publicVerb, type PublicCall } from './public-call.ts'

@@ -66,6 +66,13 @@ export function checkOptionsObject(
   field = 'options',
 ): void {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return
-  const message = `${field} must be an object, not ${value === null ? 'null' : `a ${typeof value}`}`
+  const message = `${field} must be an object, not ${kindOf(value)}`
   throw new OciError('ERR_INVALID_ARGUMENT', message, { operation, field })
+}
+
+/** What a value is, in a message about what it should have been. */
+export function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return String(value)
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

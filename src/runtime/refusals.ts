@@ -1,7 +1,14 @@
 /** What the façade refuses before it asks anybody. */
 import type { RuntimeOptions } from '../compose.ts'
 import { isContainer, type Container } from '../container.ts'
-import { checkOptionsObject, inContext, messageOf, OciError, type Operation } from '../errors/index.ts'
+import {
+  checkOptionsObject,
+  inContext,
+  kindOf,
+  messageOf,
+  OciError,
+  type Operation,
+} from '../errors/index.ts'
 import { parseSignal } from '../signals.ts'
 
 export function closedError(state: string, operation: Operation): OciError {
@@ -16,8 +23,7 @@ export function notFound(container: Container, operation: Operation): OciError {
 /** What `runtime.containers.get` answers for an id that nobody has is the usual one. */
 export function checkContainer(container: unknown, operation: Operation): void {
   if (isContainer(container)) return
-  const given = container === undefined || container === null ? String(container) : `a ${typeof container}`
-  throw malformed('container', `container is ${given}; it must be a Container`, operation)
+  throw malformed('container', `container is ${kindOf(container)}; it must be a Container`, operation)
 }
 
 export function checkCgroupParent(cgroupParent: unknown, containerId: string): void {

@@ -1,6 +1,6 @@
 /** A container's `state.json`: its actor writes it after every change, a restart reads it back. */
 import { isContainer, type Container } from '../container.ts'
-import { inContext, OciError } from '../errors/index.ts'
+import { inContext, kindOf, OciError } from '../errors/index.ts'
 import { ioError, readTextFile, writeTextFile } from '../files.ts'
 import type { WriteTextOptions } from '../files.ts'
 import { corrupt, stateFileMaxBytes } from './documents.ts'
@@ -39,7 +39,7 @@ export async function readStateFile(path: string): Promise<StateRecord | undefin
  */
 export async function fromDisk(container: Container): Promise<void> {
   if (!isContainer(container)) {
-    const message = `container must be a Container, not a ${typeof container}`
+    const message = `container must be a Container, not ${kindOf(container)}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'fromDisk', field: 'container' })
   }
   try {
