@@ -10,7 +10,7 @@ import { shareOfExits } from './actors/exit-share.ts'
 import { systemClock, type Clock } from './surroundings/clock.ts'
 import { runtimeTypeOci, runtimeTypeVm, type Config } from './config/index.ts'
 import type { Container } from './container.ts'
-import { OciError, type Operation } from './errors/index.ts'
+import { errnoOf, OciError, toOciError, type Operation } from './errors/index.ts'
 import { openLauncher, type Launcher } from './impl/launcher/launcher.ts'
 import { lockStateDirectory, type StateLock } from './impl/launcher/state-lock.ts'
 import { ensureOciDirectories } from './impl/oci/directories.ts'
@@ -42,7 +42,10 @@ export interface RuntimeOptions {
   readonly clock?: Clock
   /** Implementations by runtime type, beside `oci` and `vm`: an embedder's own, or the simulated one of `/testing`. */
   readonly implementations?: Readonly<Record<string, ImplementationFactory>>
-  /** The Node binary that runs the launcher. Default: the one that runs this process. */
+  /**
+   * The Node binary that runs the launcher. Default: the one that runs this process. In a single executable application and
+   * in Electron that is the application, so there it has to be named, or `open` fails with ERR_INVALID_ARGUMENT.
+   */
   readonly nodePath?: string
   /**
    * The launcher's script, for embedders that bundle this library: what `oci-supervisor/launcher` resolves to. Without it
@@ -181,11 +184,24 @@ async function openImplementations(opening: Opening): Promise<Map<string, Runtim
       if (config.runtimes[config.defaultRuntime]?.runtimeType !== type) continue
       throw unknownType(type, 'open', config.defaultRuntime)
     }
-    const implementation = await factory({ config, logger, clock })
+    const implementation = await madeBy(factory, { config, logger, clock })
     closers.push(() => implementation.close())
     implementations.set(type, implementation)
   }
   return implementations
+}
+
+/** What an embedder's own factory throws is no defect of ours. */
+async function madeBy(
+  factory: ImplementationFactory,
+  context: Parameters<ImplementationFactory>[0],
+): Promise<RuntimeImpl> {
+  try {
+    return await factory(context)
+  } catch (error) {
+    if (errnoOf(error) !== undefined) throw error
+    throw toOciError(error, 'ERR_RUNTIME_FAILED', { operation: 'open' })
+  }
 }
 
 function givenFactory(

@@ -2,8 +2,8 @@
  * The rules for the fields of a container's description. Each check gives the value back, copied where its owner could
  * change it later, or throws ERR_INVALID_ARGUMENT naming the field.
  */
-import type { ContainerMetadata } from './container.ts'
-import { OciError } from './errors/index.ts'
+import type { ContainerMetadata, ContainerVolume, IdMappings } from './container.ts'
+import { checkOptionsObject, OciError, publicCall } from './errors/index.ts'
 
 /** True for a legal container id. */
 export function isContainerId(id: unknown): id is string {
@@ -37,6 +37,12 @@ function lengthWithoutSlashes(path: string): number {
   return length
 }
 
+/** A copy without getters, which could throw, or answer differently the second time. */
+export function plainCopy<T extends object>(field: string, value: T): T {
+  checkOptionsObject(value, undefined, field)
+  return publicCall({ operation: undefined }, () => ({ ...value }))
+}
+
 /** Values end up in argument vectors, where a NUL ends them early. */
 function isText(value: unknown): value is string {
   return typeof value === 'string' && !value.includes('\0')
@@ -54,18 +60,49 @@ export function flag(field: string, value: boolean | undefined): boolean {
 
 /** A copy: a Date can be changed by whoever holds it. */
 export function date(field: string, value: Date): Date {
-  if (value instanceof Date && !Number.isNaN(value.getTime())) return new Date(value)
+  const ms = timeOf(value)
+  if (ms !== undefined) return new Date(ms)
   throw malformed(field, undefined, 'must be a valid Date')
+}
+
+/** Of a Date of any realm, which `instanceof` does not know. */
+function timeOf(value: Date): number | undefined {
+  try {
+    const ms = Date.prototype.getTime.call(value)
+    return Number.isNaN(ms) ? undefined : ms
+  } catch {
+    return undefined
+  }
 }
 
 export function metadata(value: ContainerMetadata | undefined): ContainerMetadata | undefined {
   if (value === undefined) return undefined
-  const { name, attempt } = value
+  const { name, attempt } = plainCopy('metadata', value)
   if (!isText(name)) throw malformed('metadata.name', name, 'must be a string without NUL')
   if (!Number.isSafeInteger(attempt) || attempt < 0) {
     throw malformed('metadata.attempt', attempt, 'must be a whole number, 0 or more')
   }
   return Object.freeze({ name, attempt })
+}
+
+/** A copy, of plain data only. */
+export function idMappings(value: IdMappings): IdMappings {
+  const { uids, gids } = plainCopy('mappings', value)
+  if (!Array.isArray(uids) || !Array.isArray(gids))
+    throw malformed('mappings', undefined, 'must have the lists uids and gids')
+  try {
+    return structuredClone({ uids, gids })
+  } catch {
+    throw malformed('mappings', undefined, 'must be plain data')
+  }
+}
+
+export function containerVolume(value: ContainerVolume): ContainerVolume {
+  const { containerPath, hostPath, readonly } = plainCopy('volume', value)
+  if (!isText(containerPath))
+    throw malformed('volume.containerPath', containerPath, 'must be a string without NUL')
+  if (!isText(hostPath)) throw malformed('volume.hostPath', hostPath, 'must be a string without NUL')
+  return Object.freeze({ containerPath, hostPath, readonly: flag('volume.readonly', readonly) })
 }
 
 const stringMapMaxBytes = 262_144
@@ -74,7 +111,7 @@ export function stringMap(
   field: string,
   map: Readonly<Record<string, string>> | undefined,
 ): Readonly<Record<string, string>> {
-  const entries = Object.entries(map ?? {})
+  const entries = Object.entries(plainCopy(field, map ?? {}))
   let bytes = 0
   for (const [key, value] of entries) {
     if (!isText(key) || key === '')

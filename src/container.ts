@@ -4,8 +4,19 @@
  * Deliberately not here: anything that acts. A container knows no actor, no process and no file; the registry binds a
  * read-only view of the machine's state to it, and verbs are the Runtime's.
  */
-import { absolutePath, date, flag, metadata, stringMap, text, validId } from './container-fields.ts'
-import { OciError, type Operation } from './errors/index.ts'
+import {
+  absolutePath,
+  containerVolume,
+  date,
+  flag,
+  idMappings,
+  metadata,
+  plainCopy,
+  stringMap,
+  text,
+  validId,
+} from './container-fields.ts'
+import { isError, OciError, type Operation } from './errors/index.ts'
 import type { OciIdMapping, OciSpec } from './bundle/oci-spec.ts'
 import { defaultStopSignal, signalName, signalNumberOr } from './signals.ts'
 
@@ -176,6 +187,13 @@ export interface ExecInfo {
   readonly started: Timestamp
 }
 
+const brand = Symbol.for('oci-supervisor.Container')
+
+/** True for a {@link Container}, also one made by another copy of this package. */
+export function isContainer(value: unknown): value is Container {
+  return typeof value === 'object' && value !== null && brand in value
+}
+
 /**
  * A container as its embedder describes it, and a window on its state once a Runtime has registered it.
  * Throws ERR_INVALID_ARGUMENT naming the field when the description is malformed. Parity: the seed's NewContainer.
@@ -214,7 +232,8 @@ export class Container {
   #created = false
   #view: ContainerView | undefined
 
-  constructor(options: ContainerOptions) {
+  constructor(given: ContainerOptions) {
+    const options = plainCopy('options', given)
     this.id = validId(options.id)
     this.name = text('name', options.name) ?? this.id
     this.bundlePath = absolutePath('bundlePath', options.bundlePath)
@@ -236,6 +255,7 @@ export class Container {
     this.runtimeHandler = text('runtimeHandler', options.runtimeHandler) || undefined
     this.createdAt = date('createdAt', options.createdAt ?? new Date())
     this.stopSignal = signalNumberOr(options.stopSignal, defaultStopSignal)
+    Object.defineProperty(this, brand, { value: true })
   }
 
   /** The stop signal's name without prefix, `TERM` by default. Parity: GetStopSignal. */
@@ -302,7 +322,7 @@ export class Container {
   }
 
   setIdMappings(mappings: IdMappings): void {
-    this.#idMappings = structuredClone(mappings)
+    this.#idMappings = idMappings(mappings)
   }
 
   get mountPoint(): string {
@@ -334,7 +354,7 @@ export class Container {
   }
 
   addVolume(volume: ContainerVolume): void {
-    this.#volumes.push(Object.freeze({ ...volume }))
+    this.#volumes.push(containerVolume(volume))
   }
 
   /** A snapshot; reading it never waits and never spawns. Parity: State and StateNoLock. */
@@ -433,6 +453,6 @@ function initialState(container: Container): ContainerState {
 }
 
 function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message
+  if (isError(error)) return error.message
   return typeof error === 'string' ? error : `a ${typeof error} was thrown`
 }

@@ -9,7 +9,7 @@ import { constants, type Stats } from 'node:fs'
 import { access, lstat, mkdir, open, readdir, rename, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { OciError, errnoOf, isOciError } from './errors/index.ts'
+import { errnoOf, isOciError, messageOf, OciError } from './errors/index.ts'
 import type { ErrorCode } from './errors/index.ts'
 
 export interface ReadTextOptions {
@@ -36,7 +36,7 @@ export async function readTextFile(path: string, options: ReadTextOptions): Prom
     if (options.isPrivate === true) refuseForeign(stats, path, options.code)
     return decodeUtf8(await readAtMost(handle, stats.size, path, options), path, options.code)
   } catch (error) {
-    throw asIoError(error, 'read', path)
+    throw ioError('read', path, error)
   } finally {
     await handle.close()
   }
@@ -221,7 +221,7 @@ async function makePrivateDirectory(path: string): Promise<void> {
   const refused: unknown = await makeDirectories(name).catch((error: unknown) => error)
   const stats = await lstat(name).catch((error: unknown) => {
     // Without a directory to look at, why it could not be made is what the caller needs to know.
-    throw ioError('create directory', name, refused instanceof Error ? refused : error)
+    throw ioError('create directory', name, refused ?? error)
   })
   if (stats.isSymbolicLink()) throw unfitDirectory(name, 'is a symbolic link, it must be a directory')
   if (!stats.isDirectory()) throw unfitDirectory(name, 'is not a directory')
@@ -252,14 +252,11 @@ async function makeDirectories(path: string): Promise<void> {
   })
 }
 
-/** ERR_IO for a file operation that the system refused. */
+/** ERR_IO for a file operation that the system refused; an OciError is itself. */
 export function ioError(verb: string, path: string, error: unknown): OciError {
-  const reason = errnoOf(error) ?? (error instanceof Error ? error.message : String(error))
+  if (isOciError(error)) return error
+  const reason = errnoOf(error) ?? messageOf(error)
   return new OciError('ERR_IO', `cannot ${verb} ${path}: ${reason}`, { file: path, cause: error })
-}
-
-function asIoError(error: unknown, verb: string, path: string): OciError {
-  return error instanceof OciError ? error : ioError(verb, path, error)
 }
 
 function unfitDirectory(path: string, reason: string, cause?: unknown): OciError {

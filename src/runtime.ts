@@ -13,12 +13,14 @@ import type { RecoveryReport } from './actors/recovery/report.ts'
 import { exitOfDeleted } from './actors/tombstone.ts'
 import { timestampOf } from './surroundings/clock.ts'
 import { composeRuntime, type Parts, type RuntimeOptions } from './compose.ts'
-import { validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
-import type { Container, ExitStatus } from './container.ts'
+import { checkedConfig, validateRuntimeHandler, type Config, type RuntimeHandler } from './config/index.ts'
+import { isContainer, type Container, type ExitStatus } from './container.ts'
 import {
+  checkOptionsObject,
   inContext,
   OciError,
-  ofOperation,
+  publicCall,
+  publicVerb,
   toOciError,
   type ContainerOperation,
   type Operation,
@@ -47,7 +49,11 @@ import {
 } from './runtime/exec-process.ts'
 import { createRuntimeFacade, type RuntimeFacade } from './runtime/facade.ts'
 import {
+  checkCgroupParent,
+  checkContainer,
   checkDuplex,
+  checkFlag,
+  checkRuntimeOptions,
   checkStopTimeout,
   closedError,
   execTimeoutMs,
@@ -76,8 +82,9 @@ const stateStoppedWaitMinSeconds = 30
 /**
  * Runs and supervises containers. Parity: the seed's Runtime.
  *
- * Every verb rejects with an OciError: ERR_NOT_FOUND for a container that this runtime has not created, ERR_CLOSED after
- * `close`, ERR_WRONG_STATUS when the container's state forbids the command, ERR_ABORTED when the wait was aborted.
+ * Every verb rejects with an OciError: ERR_INVALID_ARGUMENT for what is no container (`containers.get` of an unknown id),
+ * ERR_NOT_FOUND for one that this runtime has not created, ERR_CLOSED after `close`, ERR_WRONG_STATUS when the container's
+ * state forbids the command, ERR_ABORTED when the wait was aborted.
  */
 export class Runtime implements AsyncDisposable {
   readonly #parts: Parts
@@ -100,8 +107,9 @@ export class Runtime implements AsyncDisposable {
    * open. An open runtime that nobody awaits an answer of does not keep the process alive. Parity: New.
    */
   static async open(config: Config, options: RuntimeOptions = {}): Promise<Runtime> {
-    const parts = await composeRuntime(config, options).catch((error: unknown) => {
-      throw ofOperation(error, { operation: 'open' })
+    const parts = await publicVerb({ operation: 'open', code: 'ERR_INTERNAL' }, () => {
+      checkRuntimeOptions(options)
+      return composeRuntime(checkedConfig(config), options)
     })
     const runtime = new Runtime(parts)
     void warnOfFindings(parts.implementations, parts.logger, runtime.#closed.signal)
@@ -140,13 +148,15 @@ export class Runtime implements AsyncDisposable {
    * programs that are missing. Runs each program once with `--version` and changes nothing. `open` logs the serious findings
    * as warnings, in the background. Rejects with ERR_ABORTED, ERR_CLOSED, ERR_BUSY or ERR_LAUNCHER_LOST.
    */
-  async check({ signal }: CallOptions = {}): Promise<readonly CheckFinding[]> {
+  async check(options: CallOptions = {}): Promise<readonly CheckFinding[]> {
     const operation = 'check'
-    this.#assertOpen(operation)
-    checkAbortSignal(signal, operation)
-    const findings = checkImplementations(this.#parts.implementations, this.#closed.signal)
-    return this.#keepAlive.during(withAbort(findings, signal, { operation })).catch((error: unknown) => {
-      throw ofOperation(error, { operation })
+    return publicVerb({ operation, code: 'ERR_INTERNAL' }, () => {
+      this.#assertOpen(operation)
+      checkOptionsObject(options, operation)
+      const { signal } = options
+      checkAbortSignal(signal, operation)
+      const findings = checkImplementations(this.#parts.implementations, this.#closed.signal)
+      return this.#keepAlive.during(withAbort(findings, signal, { operation }))
     })
   }
 
@@ -167,6 +177,7 @@ export class Runtime implements AsyncDisposable {
 
   /** The seed's verbs bound to one container. Parity: RuntimeImpl. */
   runtimeImpl(container: Container): RuntimeFacade {
+    checkContainer(container, 'runtimeImpl')
     return createRuntimeFacade(this, container)
   }
 
@@ -183,12 +194,12 @@ export class Runtime implements AsyncDisposable {
     cgroupParent?: string,
     options: CallOptions = {},
   ): Promise<void> {
-    const operation = 'createContainer'
-    this.#assertOpen(operation)
-    if (this.#shuttingDown) throw closedError('shutting down', operation)
-    checkAbortSignal(options.signal, operation)
-    const actor = this.#parts.registry.find(container) ?? (await registered(this.#parts, container))
-    await this.#command(actor, 'create', { type: 'container.create', cgroupParent }, options)
+    await this.#door('createContainer', container, options, async () => {
+      if (this.#shuttingDown) throw closedError('shutting down', 'createContainer')
+      checkCgroupParent(cgroupParent, container.id)
+      const actor = this.#parts.registry.find(container) ?? (await registered(this.#parts, container))
+      await this.#command(actor, 'create', { type: 'container.create', cgroupParent }, options)
+    })
   }
 
   /**
@@ -196,20 +207,23 @@ export class Runtime implements AsyncDisposable {
    * and cleaned up, with the error in its state and no exit published. Parity: StartContainer.
    */
   async startContainer(container: Container, options: CallOptions = {}): Promise<void> {
-    const actor = this.#actor(container, 'startContainer', options)
-    await this.#command(actor, 'start', { type: 'container.start' }, options)
+    await this.#verb('startContainer', container, options, (actor) =>
+      this.#command(actor, 'start', { type: 'container.start' }, options),
+    )
   }
 
   /** Freezes all processes of the container. Parity: PauseContainer. */
   async pauseContainer(container: Container, options: CallOptions = {}): Promise<void> {
-    const actor = this.#actor(container, 'pauseContainer', options)
-    await this.#command(actor, 'pause', { type: 'container.pause' }, options)
+    await this.#verb('pauseContainer', container, options, (actor) =>
+      this.#command(actor, 'pause', { type: 'container.pause' }, options),
+    )
   }
 
   /** Parity: UnpauseContainer. */
   async unpauseContainer(container: Container, options: CallOptions = {}): Promise<void> {
-    const actor = this.#actor(container, 'unpauseContainer', options)
-    await this.#command(actor, 'unpause', { type: 'container.unpause' }, options)
+    await this.#verb('unpauseContainer', container, options, (actor) =>
+      this.#command(actor, 'unpause', { type: 'container.unpause' }, options),
+    )
   }
 
   /**
@@ -222,10 +236,11 @@ export class Runtime implements AsyncDisposable {
     timeoutSeconds: number,
     options: CallOptions = {},
   ): Promise<void> {
-    const actor = this.#actor(container, 'stopContainer', options)
-    checkStopTimeout(timeoutSeconds, 'stopContainer', container.id)
-    const timeoutMs = timeoutSeconds * 1000
-    await this.#command(actor, 'stop', { type: 'container.stop', timeoutMs, ...this.#now() }, options)
+    await this.#verb('stopContainer', container, options, async (actor) => {
+      checkStopTimeout(timeoutSeconds, 'stopContainer', container.id)
+      const timeoutMs = timeoutSeconds * 1000
+      await this.#command(actor, 'stop', { type: 'container.stop', timeoutMs, ...this.#now() }, options)
+    })
   }
 
   /**
@@ -237,9 +252,11 @@ export class Runtime implements AsyncDisposable {
     container: Container,
     options: CallOptions & { readonly force?: boolean } = {},
   ): Promise<void> {
-    const { force = true } = options
-    const actor = this.#actor(container, 'deleteContainer', options)
-    await this.#command(actor, 'delete', { type: 'container.delete', force, ...this.#now() }, options)
+    await this.#verb('deleteContainer', container, options, async (actor) => {
+      const { force = true } = options
+      checkFlag('force', force, 'deleteContainer', container.id)
+      await this.#command(actor, 'delete', { type: 'container.delete', force, ...this.#now() }, options)
+    })
   }
 
   /** Sends a signal (name or number) to the container's init process. Parity: SignalContainer. */
@@ -248,9 +265,10 @@ export class Runtime implements AsyncDisposable {
     signal: string | number,
     options: CallOptions = {},
   ): Promise<void> {
-    const actor = this.#actor(container, 'signalContainer', options)
-    const number = signalNumber(signal, container.id)
-    await this.#answer(actor.side.signal(number), options, container, 'signalContainer')
+    await this.#verb('signalContainer', container, options, (actor) => {
+      const number = signalNumber(signal, container.id)
+      return this.#answer(actor.side.signal(number), options, container, 'signalContainer')
+    })
   }
 
   /**
@@ -266,10 +284,11 @@ export class Runtime implements AsyncDisposable {
     timeoutSeconds = 0,
     options: ExecSyncOptions = {},
   ): Promise<ExecSyncResult> {
-    const actor = this.#actor(container, 'execSyncContainer', options)
-    const timeoutMs = execTimeoutMs(timeoutSeconds, container.id)
-    const { signal = new AbortController().signal, ...request } = options
-    return this.#keepAlive.during(actor.side.execSync({ ...request, argv: command, timeoutMs }, signal))
+    return this.#verb('execSyncContainer', container, options, (actor) => {
+      const timeoutMs = execTimeoutMs(timeoutSeconds, container.id)
+      const { signal = new AbortController().signal, ...request } = options
+      return this.#keepAlive.during(actor.side.execSync({ ...request, argv: command, timeoutMs }, signal))
+    })
   }
 
   /**
@@ -282,11 +301,12 @@ export class Runtime implements AsyncDisposable {
     command: readonly string[],
     options: ExecProcessOptions & CallOptions = {},
   ): Promise<ExecProcess> {
-    const actor = this.#actor(container, 'startExec', options)
-    const { signal = new AbortController().signal, ...rest } = options
-    const request = execRequestOf(command, rest, container.id)
-    const started = await this.#keepAlive.during(actor.side.startExec(request, signal))
-    return execProcessOf(started, rest, { clock: this.#parts.clock, keepAlive: this.#keepAlive })
+    return this.#verb('startExec', container, options, async (actor) => {
+      const { signal = new AbortController().signal, ...rest } = options
+      const request = execRequestOf(command, rest, container.id)
+      const started = await this.#keepAlive.during(actor.side.startExec(request, signal))
+      return execProcessOf(started, rest, { clock: this.#parts.clock, keepAlive: this.#keepAlive })
+    })
   }
 
   /**
@@ -314,10 +334,12 @@ export class Runtime implements AsyncDisposable {
     request: AttachOptions = {},
     options: CallOptions = {},
   ): Promise<AttachSession> {
-    const actor = this.#actor(container, 'attachContainer', options)
-    const { signal = new AbortController().signal } = options
-    const session = await this.#keepAlive.during(actor.side.attach(request, signal))
-    return attachSessionOf(session, this.#keepAlive)
+    return this.#verb('attachContainer', container, options, async (actor) => {
+      checkOptionsObject(request, 'attachContainer', 'request')
+      const { signal = new AbortController().signal } = options
+      const session = await this.#keepAlive.during(actor.side.attach(request, signal))
+      return attachSessionOf(session, this.#keepAlive)
+    })
   }
 
   /**
@@ -331,9 +353,10 @@ export class Runtime implements AsyncDisposable {
     stream: Duplex,
     options: CallOptions = {},
   ): Promise<void> {
-    const actor = this.#actor(container, 'portForwardContainer', options)
-    checkDuplex(stream, 'portForwardContainer', container.id)
-    await this.#keepAlive.during(actor.side.portForward({ port, stream }, options.signal))
+    await this.#verb('portForwardContainer', container, options, (actor) => {
+      checkDuplex(stream, 'portForwardContainer', container.id)
+      return this.#keepAlive.during(actor.side.portForward({ port, stream }, options.signal))
+    })
   }
 
   /**
@@ -341,8 +364,9 @@ export class Runtime implements AsyncDisposable {
    * is so. ERR_INVALID_ARGUMENT when that would destroy a log, ERR_MONITOR_LOST, ERR_TIMEOUT. Parity: ReopenContainerLog.
    */
   async reopenContainerLog(container: Container, options: CallOptions = {}): Promise<void> {
-    const actor = this.#actor(container, 'reopenContainerLog', options)
-    await this.#answer(actor.side.reopenLog(), options, container, 'reopenContainerLog')
+    await this.#verb('reopenContainerLog', container, options, (actor) =>
+      this.#answer(actor.side.reopenLog(), options, container, 'reopenContainerLog'),
+    )
   }
 
   /**
@@ -355,8 +379,9 @@ export class Runtime implements AsyncDisposable {
     resources: OciLinuxResources,
     options: CallOptions = {},
   ): Promise<void> {
-    const actor = this.#actor(container, 'updateContainer', options)
-    await this.#answer(actor.side.update(resources), options, container, 'updateContainer')
+    await this.#verb('updateContainer', container, options, (actor) =>
+      this.#answer(actor.side.update(resources), options, container, 'updateContainer'),
+    )
   }
 
   /**
@@ -364,8 +389,9 @@ export class Runtime implements AsyncDisposable {
    * that has ended, until it is deleted. Parity: ContainerStats.
    */
   async containerStats(container: Container, options: CallOptions = {}): Promise<ContainerStats> {
-    const actor = this.#actor(container, 'containerStats', options)
-    return this.#answer(actor.side.stats(), options, container, 'containerStats')
+    return this.#verb('containerStats', container, options, (actor) =>
+      this.#answer(actor.side.stats(), options, container, 'containerStats'),
+    )
   }
 
   /**
@@ -374,8 +400,9 @@ export class Runtime implements AsyncDisposable {
    * their looks. Parity: UpdateContainerStatus.
    */
   async updateContainerStatus(container: Container, options: CallOptions = {}): Promise<void> {
-    const actor = this.#actor(container, 'updateContainerStatus', options)
-    await this.#answer(actor.refresh(), options, container, 'updateContainerStatus')
+    await this.#verb('updateContainerStatus', container, options, (actor) =>
+      this.#answer(actor.refresh(), options, container, 'updateContainerStatus'),
+    )
   }
 
   /**
@@ -384,7 +411,13 @@ export class Runtime implements AsyncDisposable {
    * error of its create when it never was created, and with ERR_CLOSED when the runtime is closed before the end is known.
    */
   async waitContainer(container: Container, options: CallOptions = {}): Promise<ExitStatus> {
-    return this.#exit(container, options, 'waitContainer')
+    return this.#door(
+      'waitContainer',
+      container,
+      options,
+      () => this.#exit(container, options, 'waitContainer'),
+      { alsoClosed: true },
+    )
   }
 
   /**
@@ -392,28 +425,13 @@ export class Runtime implements AsyncDisposable {
    * {@link waitContainer}. Parity: WaitContainerStateStopped.
    */
   async waitContainerStateStopped(container: Container, options: CallOptions = {}): Promise<void> {
-    const operation = 'waitContainerStateStopped'
-    checkAbortSignal(options.signal, operation)
-    const limitSeconds = Math.max(this.#parts.config.ctrStopTimeoutSeconds, stateStoppedWaitMinSeconds)
-    const limitMs = Math.min(limitSeconds * 1000, timerDelayMaxMs)
-    const timedOut = (): OciError => {
-      const message = `container ${container.id} was not stopped within ${limitSeconds} s; it is ${container.phase}`
-      return new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation })
-    }
-    await withLimit({ clock: this.#parts.clock, limitMs, timedOut }, async (limit) => {
-      const wait = new AbortController()
-      const abort = (): void => {
-        wait.abort(options.signal?.reason)
-      }
-      limit.addEventListener('abort', abort, { once: true })
-      options.signal?.addEventListener('abort', abort, { once: true })
-      if (options.signal?.aborted === true) abort()
-      try {
-        await this.#exit(container, { signal: wait.signal }, operation)
-      } finally {
-        options.signal?.removeEventListener('abort', abort)
-      }
-    })
+    await this.#door(
+      'waitContainerStateStopped',
+      container,
+      options,
+      () => this.#stateStopped(container, options),
+      { alsoClosed: true },
+    )
   }
 
   /**
@@ -421,7 +439,11 @@ export class Runtime implements AsyncDisposable {
    * explicit `dropped` event in place of what it missed.
    */
   events(options: EventsOptions = {}): AsyncIterable<SupervisorEvent> {
-    return this.#parts.events.events(options)
+    return publicCall({ operation: 'events' }, () => {
+      checkOptionsObject(options, 'events')
+      checkAbortSignal(options.signal, 'events')
+      return this.#parts.events.events(options)
+    })
   }
 
   /** The same as an Observable, without buffer: each event is delivered as it happens. */
@@ -438,8 +460,11 @@ export class Runtime implements AsyncDisposable {
    * Closes the runtime; containers go on. Commands in flight are awaited for up to `drainMs` (default 0: their effects
    * are abandoned and their callers get ERR_CLOSED), new ones are refused at once. A second call gets the first's promise.
    */
-  async close({ drainMs = 0 }: { readonly drainMs?: number } = {}): Promise<void> {
-    if (Number.isNaN(drainMs)) throw malformed('drainMs', 'drainMs must be a number of milliseconds', 'close')
+  async close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    checkOptionsObject(options, 'close')
+    const { drainMs = 0 } = options
+    if (typeof drainMs !== 'number' || Number.isNaN(drainMs))
+      throw malformed('drainMs', 'drainMs must be a number of milliseconds', 'close')
     this.#closing ??= this.#keepAlive.during(this.#close(drainMs))
     await this.#closing
   }
@@ -448,9 +473,11 @@ export class Runtime implements AsyncDisposable {
    * Stops all containers at once, each with this grace, then closes. Nothing can be created any more. Rejects, after
    * closing, when some could not be stopped: with the first one's code, and all failures in an AggregateError as `cause`.
    */
-  async shutdown({ timeoutSeconds = 10 }: { readonly timeoutSeconds?: number } = {}): Promise<void> {
+  async shutdown(options: { readonly timeoutSeconds?: number } = {}): Promise<void> {
     const operation = 'shutdown'
     this.#assertOpen(operation)
+    checkOptionsObject(options, operation)
+    const { timeoutSeconds = 10 } = options
     checkStopTimeout(timeoutSeconds, operation)
     this.#shuttingDown = true
     const living = this.#parts.registry.actors.filter((actor) => actor.mayRun)
@@ -484,9 +511,7 @@ export class Runtime implements AsyncDisposable {
         store.add(container.id, container)
       },
     })
-    this.#recovered = await recovering.catch((error: unknown) => {
-      throw ofOperation(error, { operation: 'recover' })
-    })
+    this.#recovered = await publicVerb({ operation: 'recover', code: 'ERR_INTERNAL' }, () => recovering)
     return this.#recovered
   }
 
@@ -528,19 +553,69 @@ export class Runtime implements AsyncDisposable {
     { signal }: CallOptions,
     operation: ContainerOperation,
   ): Promise<ExitStatus> {
-    checkAbortSignal(signal, operation)
     const actor = this.#parts.registry.find(container)
     if (actor !== undefined) return this.#keepAlive.during(actor.exit(signal, operation))
     const { id: containerId } = container
     return withAbort(exitOfBuried(container, operation), signal, { containerId, operation })
   }
 
-  #actor(container: Container, operation: Operation, options: CallOptions): ContainerActor {
-    this.#assertOpen(operation)
-    checkAbortSignal(options.signal, operation)
-    const actor = this.#parts.registry.find(container)
-    if (actor === undefined) throw notFound(container, operation)
-    return actor
+  async #stateStopped(container: Container, { signal }: CallOptions): Promise<void> {
+    const operation = 'waitContainerStateStopped'
+    const limitSeconds = Math.max(this.#parts.config.ctrStopTimeoutSeconds, stateStoppedWaitMinSeconds)
+    const limitMs = Math.min(limitSeconds * 1000, timerDelayMaxMs)
+    const timedOut = (): OciError => {
+      const message = `container ${container.id} was not stopped within ${limitSeconds} s; it is ${container.phase}`
+      return new OciError('ERR_TIMEOUT', message, { containerId: container.id, operation })
+    }
+    await withLimit({ clock: this.#parts.clock, limitMs, timedOut }, async (limit) => {
+      const wait = new AbortController()
+      const abort = (): void => {
+        wait.abort(signal?.reason)
+      }
+      limit.addEventListener('abort', abort, { once: true })
+      signal?.addEventListener('abort', abort, { once: true })
+      if (signal?.aborted === true) abort()
+      try {
+        await this.#exit(container, { signal: wait.signal }, operation)
+      } finally {
+        signal?.removeEventListener('abort', abort)
+      }
+    })
+  }
+
+  /**
+   * The door that every verb on a container goes through: what it is called with is what it may be called with, and what
+   * it rejects with is an OciError with its name.
+   */
+  #door<T>(
+    operation: ContainerOperation,
+    container: Container,
+    options: CallOptions,
+    work: () => Promise<T>,
+    { alsoClosed = false }: { readonly alsoClosed?: boolean } = {},
+  ): Promise<T> {
+    const containerId = isContainer(container) ? container.id : undefined
+    return publicVerb({ operation, containerId, code: 'ERR_INTERNAL' }, async () => {
+      if (!alsoClosed) this.#assertOpen(operation)
+      checkContainer(container, operation)
+      checkOptionsObject(options, operation)
+      checkAbortSignal(options.signal, operation)
+      return work()
+    })
+  }
+
+  /** A verb on a container that this runtime has. */
+  #verb<T>(
+    operation: ContainerOperation,
+    container: Container,
+    options: CallOptions,
+    work: (actor: ContainerActor) => Promise<T>,
+  ): Promise<T> {
+    return this.#door(operation, container, options, () => {
+      const actor = this.#parts.registry.find(container)
+      if (actor === undefined) throw notFound(container, operation)
+      return work(actor)
+    })
   }
 
   #now(): Pick<StopCommand, 'atMs' | 'requestedAt'> {

@@ -3,6 +3,7 @@
  * `docs/testing.md` tells how to use it.
  */
 import type { Container, ContainerState } from './container.ts'
+import { checkOptionsObject, publicCall } from './errors/index.ts'
 
 export { SimulatedClock, type SimulatedClockOptions } from './impl/sim/simulated-clock.ts'
 export { SimulatedRuntime, type SimulatedRuntimeOptions } from './impl/sim/simulated-runtime.ts'
@@ -42,5 +43,9 @@ export { coverEdges, type Edge, type EdgeCover, type Path } from './model/edge-c
  * setState(container, { status: 'running', pid: 4711 })
  */
 export function setState(container: Container, state: Partial<ContainerState>): void {
-  container.seedState(state)
+  publicCall({ operation: 'setState' }, () => {
+    checkOptionsObject(container, 'setState', 'container')
+    checkOptionsObject(state, 'setState', 'state')
+    container.seedState(state)
+  })
 }

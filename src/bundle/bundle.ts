@@ -5,8 +5,8 @@
  * Deliberately not here: the validation that the runtime does itself, and anything about the root filesystem.
  */
 import { lstat } from 'node:fs/promises'
-import type { Container } from '../container.ts'
-import { OciError, errnoOf, inContext } from '../errors/index.ts'
+import { isContainer, type Container } from '../container.ts'
+import { errnoOf, inContext, isOciError, kindOf, OciError, publicVerb } from '../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from '../files.ts'
 import type { OciSpec } from './oci-spec.ts'
 
@@ -21,14 +21,14 @@ export const bundleConfigMaxBytes = 4_194_304
  * regular file has that name, ERR_INVALID_ARGUMENT when `dir` is not a private directory, ERR_IO.
  */
 export async function writeBundle(dir: string, spec: OciSpec): Promise<void> {
-  try {
-    await write(dir, spec)
-  } catch (error) {
-    throw inContext(error, { operation: 'writeBundle' })
-  }
+  await publicVerb({ operation: 'writeBundle', code: 'ERR_BUNDLE' }, () => write(dir, spec))
 }
 
 async function write(dir: string, spec: OciSpec): Promise<void> {
+  if (typeof dir !== 'string') {
+    const message = `dir must be a string, the absolute path of a directory, not ${kindOf(dir)}`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { field: 'dir' })
+  }
   const file = configPath(dir)
   assertSpec(spec, file)
   const text = `${JSON.stringify(spec, undefined, 2)}\n`
@@ -45,7 +45,7 @@ async function refuseForeignFile(file: string): Promise<void> {
     const stats = await lstat(file)
     if (!stats.isFile()) throw unusable(file, undefined, 'is there and not a regular file, it is left alone')
   } catch (error) {
-    if (error instanceof OciError) throw error
+    if (isOciError(error)) throw error
     if (errnoOf(error) !== 'ENOENT') throw ioError('examine', file, error)
   }
 }
@@ -56,6 +56,10 @@ async function refuseForeignFile(file: string): Promise<void> {
  * {@link bundleConfigMaxBytes}, not JSON, or without `ociVersion` or `process.args`; ERR_IO when the system refuses.
  */
 export async function readBundleSpec(container: Container): Promise<OciSpec> {
+  if (!isContainer(container)) {
+    const message = `container must be a Container, not ${kindOf(container)}`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'readBundleSpec', field: 'container' })
+  }
   try {
     const given = container.spec
     if (given === undefined) return await readConfig(configPath(container.bundlePath))

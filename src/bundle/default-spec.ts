@@ -4,7 +4,7 @@
  * Deliberately not here: seccomp and AppArmor profiles, devices, user namespaces, bind mounts. Who needs them changes the
  * spec that `defaultSpec` returns, it is plain data.
  */
-import { OciError } from '../errors/index.ts'
+import { checkOptionsObject, OciError, publicCall } from '../errors/index.ts'
 import type { OciLinuxResources, OciMount, OciProcess, OciSpec } from './oci-spec.ts'
 import { hostLimitsSwap } from './swap-limit.ts'
 
@@ -67,6 +67,13 @@ const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc
  * Throws ERR_INVALID_ARGUMENT naming the option that is malformed.
  */
 export function defaultSpec(options: DefaultSpecOptions): OciSpec {
+  return publicCall({ operation: 'defaultSpec' }, () => {
+    checkOptionsObject(options, 'defaultSpec')
+    return specOf(options)
+  })
+}
+
+function specOf(options: DefaultSpecOptions): OciSpec {
   return {
     ociVersion: '1.0.2',
     process: defaultProcess(options),

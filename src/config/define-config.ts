@@ -1,5 +1,6 @@
+import { checkOptionsObject, inContext, publicCall } from '../errors/index.ts'
 import type { Config, ConfigInput, ConfigWarning } from './config.ts'
-import { resolveConfig } from './resolve.ts'
+import { isResolved, resolveConfig } from './resolve.ts'
 import { handlerSettings, settings } from './settings.ts'
 import { dottedKey, schemaError, type Source } from './source.ts'
 import { keysOf, unknownKeys } from './unknown-keys.ts'
@@ -14,15 +15,30 @@ const handlerKeys = Object.keys(handlerSettings.shape)
  * default handler is missing or has no path. Parity: the checks of the seed's New.
  */
 export function defineConfig(input: ConfigInput): Config {
+  return publicCall({ operation: 'defineConfig', code: 'ERR_CONFIG' }, () => checked(input))
+}
+
+/** A configuration to open a runtime with: one of ours, or what a program without types holds for one. */
+export function checkedConfig(config: Config): Config {
+  if (isResolved(config)) return config
+  try {
+    checkOptionsObject(config, 'open', 'config')
+    return defineConfig(config)
+  } catch (error) {
+    throw inContext(error, { operation: 'open' })
+  }
+}
+
+function checked(input: ConfigInput): Config {
   const source: Source = {
     operation: 'defineConfig',
     file: undefined,
     key: dottedKey,
     warnings: inputWarnings(input),
   }
-  const checked = settings.safeParse(input, { reportInput: true })
-  if (!checked.success) throw schemaError(source, checked.error)
-  return resolveConfig(checked.data, source)
+  const parsed = settings.safeParse(input, { reportInput: true })
+  if (!parsed.success) throw schemaError(source, parsed.error)
+  return resolveConfig(parsed.data, source)
 }
 
 /** Types catch these in TypeScript; not in JavaScript, and not in an object that was spread. */

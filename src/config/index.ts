@@ -20,7 +20,7 @@ export {
   runtimeTypeVm,
   systemdCgroupsManager,
 } from './constants.ts'
-export { defineConfig } from './define-config.ts'
+export { checkedConfig, defineConfig } from './define-config.ts'
 export { loadConfig } from './load-config.ts'
 export { parseConfig } from './parse-config.ts'
 export { validateRuntimeHandler } from './validate-runtime-handler.ts'

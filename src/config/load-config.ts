@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { OciError } from '../errors/index.ts'
+import { isOciError, kindOf, messageOf, OciError } from '../errors/index.ts'
 import type { Config } from './config.ts'
 import { configFileMaxBytes } from './constants.ts'
 import { parseConfig } from './parse-config.ts'
@@ -10,6 +10,10 @@ import { parseConfig } from './parse-config.ts'
  * 1 MiB in UTF-8. Rejects with ERR_CONFIG and `file` when it cannot be read or is not valid.
  */
 export async function loadConfig(path: string): Promise<Config> {
+  if (typeof path !== 'string') {
+    const message = `path must be a string, the path of a TOML file, not ${kindOf(path)}`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'loadConfig', field: 'path' })
+  }
   return parseConfig(await readText(path), path)
 }
 
@@ -22,8 +26,8 @@ async function readText(path: string): Promise<string> {
     if (!stat.isFile()) throw fileError(path, 'is not a regular file')
     return decode(path, await readBounded(path, handle))
   } catch (error) {
-    if (error instanceof OciError) throw error
-    throw fileError(path, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, error)
+    if (isOciError(error)) throw error
+    throw fileError(path, `cannot be read: ${messageOf(error)}`, error)
   } finally {
     await handle?.close()
   }

@@ -1,6 +1,6 @@
 import { parse } from 'toml'
 import { z } from 'zod'
-import { OciError } from '../errors/index.ts'
+import { kindOf, messageOf, OciError } from '../errors/index.ts'
 import type { Config, ConfigWarning } from './config.ts'
 import { configFileMaxBytes } from './constants.ts'
 import { ignoredHandlerKeys, ignoredRuntimeKeys } from './crio-keys.ts'
@@ -27,11 +27,18 @@ const meaningErrorShape = z.object({ message: z.string(), line: z.number(), colu
  * given; for text that is no TOML the message has the line and column.
  */
 export function parseConfig(text: string, file?: string): Config {
+  if (typeof text !== 'string') throw noText('text', text)
+  if (file !== undefined && typeof file !== 'string') throw noText('file', file)
   const tables = parseToml(text, file)
   const source: Source = { operation: 'parseConfig', file, key: tomlKey, warnings: tomlWarnings(tables) }
   const checked = document.safeParse(tables, { reportInput: true })
   if (!checked.success) throw schemaError(source, checked.error)
   return resolveConfig(checked.data, source)
+}
+
+function noText(field: string, value: unknown): OciError {
+  const message = `${field} must be a string, not ${kindOf(value)}`
+  return new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'parseConfig', field })
 }
 
 function parseToml(text: string, file: string | undefined): unknown {
@@ -60,7 +67,7 @@ function syntaxErrorText(error: unknown): string {
     const { line, column, message } = meaning.data
     return `not valid TOML at line ${line}, column ${column}: ${message.replace(/\.$/, '')}`
   }
-  return `not valid TOML: ${error instanceof Error ? error.message : String(error)}`
+  return `not valid TOML: ${messageOf(error)}`
 }
 
 function tomlWarnings(tables: unknown): readonly ConfigWarning[] {

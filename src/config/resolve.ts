@@ -8,6 +8,13 @@ import { boundedWarnings } from './unknown-keys.ts'
 
 const noLimitBytes = -1
 
+/** What {@link resolveConfig} has made: those need no second look. */
+const resolved = new WeakSet<object>()
+
+export function isResolved(config: unknown): config is Config {
+  return typeof config === 'object' && config !== null && resolved.has(config)
+}
+
 /** ERR_CONFIG when the settings contradict each other or no usable default handler is among them. */
 export function resolveConfig(settings: Settings, source: Source): Config {
   const warnings: ConfigWarning[] = [...source.warnings]
@@ -24,7 +31,7 @@ export function resolveConfig(settings: Settings, source: Source): Config {
   requireDistinct(directories, source)
   const runtimes = resolveHandlers({ settings, source, defaultRuntime, cgroupManager, runDir, warn })
   const ctrStopTimeoutSeconds = stopTimeout(settings, source, warn)
-  return Object.freeze({
+  const config: Config = Object.freeze({
     defaultRuntime,
     runtimes,
     conmon: settings.conmon,
@@ -40,6 +47,8 @@ export function resolveConfig(settings: Settings, source: Source): Config {
     ctrStopTimeoutSeconds,
     warnings: Object.freeze(boundedWarnings(warnings).map((warning) => Object.freeze({ ...warning }))),
   })
+  resolved.add(config)
+  return config
 }
 
 /** Exit files, attach sockets and state are each found by container id: two of them in one directory would collide. */

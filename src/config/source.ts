@@ -80,7 +80,7 @@ function shownValue(value: unknown): string {
   if (value === undefined) return 'missing'
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
-  if (value instanceof Date) return 'a date'
+  if (typeof value === 'object' && 'getTime' in value) return 'a date'
   return typeof value === 'object' ? 'a table' : `a ${typeof value}`
 }
 

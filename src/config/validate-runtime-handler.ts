@@ -9,12 +9,13 @@ import { handlerNames, needsPath } from './handlers.ts'
  */
 export function validateRuntimeHandler(config: Pick<Config, 'runtimes'>, name: string): RuntimeHandler {
   const operation = 'validateRuntimeHandler'
-  const handler = Object.hasOwn(config.runtimes, name) ? config.runtimes[name] : undefined
+  const handler =
+    typeof name === 'string' && Object.hasOwn(config.runtimes, name) ? config.runtimes[name] : undefined
   if (handler === undefined) {
     const wrong =
       name === ''
         ? 'the runtime handler is empty'
-        : `no runtime handler ${JSON.stringify(name)} is configured`
+        : `no runtime handler ${typeof name === 'string' ? JSON.stringify(name) : `of type ${typeof name}`} is configured`
     const message = `${wrong}; configured handlers: ${handlerNames(config.runtimes)}`
     throw new OciError('ERR_UNKNOWN_HANDLER', message, { operation, field: 'runtimeHandler' })
   }

@@ -1,5 +1,5 @@
 /** Puts the parts of long lines together. */
-import { OciError } from '../errors/index.ts'
+import { checkOptionsObject, messageOf, OciError, publicCall } from '../errors/index.ts'
 import type { LogEntry, LogStream } from './log-entry.ts'
 
 export interface JoinLinesOptions {
@@ -16,10 +16,20 @@ const lineDefaultMaxBytes = 256 * 1024
  */
 export function joinLogLines(
   entries: AsyncIterable<LogEntry>,
-  { lineMaxBytes = lineDefaultMaxBytes }: JoinLinesOptions = {},
+  options: JoinLinesOptions = {},
 ): AsyncIterableIterator<LogEntry> {
-  if (!(lineMaxBytes >= 1)) {
-    const message = `lineMaxBytes must be at least 1, got ${String(lineMaxBytes)}`
+  return publicCall({ operation: 'joinLogLines' }, () => {
+    checkOptionsObject(options, 'joinLogLines')
+    return joinLines(entries, options)
+  })
+}
+
+function joinLines(
+  entries: AsyncIterable<LogEntry>,
+  { lineMaxBytes = lineDefaultMaxBytes }: JoinLinesOptions,
+): AsyncIterableIterator<LogEntry> {
+  if (typeof lineMaxBytes !== 'number' || !(lineMaxBytes >= 1)) {
+    const message = `lineMaxBytes must be at least 1, got ${messageOf(lineMaxBytes)}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'joinLogLines', field: 'lineMaxBytes' })
   }
   const source = entries[Symbol.asyncIterator]()

@@ -1,7 +1,7 @@
 /** Opening a log and reading it by position. Never waits for anybody: what is no regular file is refused. */
 import { constants } from 'node:fs'
 import { lstat, open, type FileHandle } from 'node:fs/promises'
-import { OciError, errnoOf } from '../errors/index.ts'
+import { errnoOf, messageOf, OciError } from '../errors/index.ts'
 
 /** What tells one file from another of the same name, as long as one of them is held open. */
 export interface FileIdentity {
@@ -76,7 +76,7 @@ function noLog(path: string, cause?: unknown): OciError {
 }
 
 function refused(verb: string, path: string, cause: unknown): OciError {
-  const reason = errnoOf(cause) ?? (cause instanceof Error ? cause.message : String(cause))
+  const reason = errnoOf(cause) ?? messageOf(cause)
   return new OciError('ERR_IO', `cannot ${verb} log ${path}: ${reason}`, { operation, file: path, cause })
 }
 

@@ -1,6 +1,6 @@
 /** Which entries of a log were asked for. */
 import type { Timestamp } from '../container.ts'
-import { OciError } from '../errors/index.ts'
+import { messageOf, OciError } from '../errors/index.ts'
 import type { LogStream } from './log-entry.ts'
 import { instantNs, instantOption } from './log-time.ts'
 
@@ -33,7 +33,7 @@ export function logSelection({
   tail,
 }: SelectionOptions): LogSelection {
   if (tail !== undefined && !(Number.isSafeInteger(tail) && tail >= 0)) {
-    throw invalid('tail', `tail must be a whole number from 0 on, got ${String(tail)}`)
+    throw invalid('tail', `tail must be a whole number from 0 on, got ${messageOf(tail)}`)
   }
   const wrong = streams.find((stream) => stream !== 'stdout' && stream !== 'stderr')
   if (wrong !== undefined) {

@@ -1,4 +1,5 @@
 /** Instants of log entries as numbers that can be compared: the offsets of two of them need not be the same. */
+import { types } from 'node:util'
 import type { Timestamp } from '../container.ts'
 import { OciError } from '../errors/index.ts'
 
@@ -6,7 +7,7 @@ const nanosPerMs = 1_000_000n
 
 /** Nanoseconds since 1970; undefined for what is no instant. */
 export function instantNs(at: Timestamp | Date): bigint | undefined {
-  if (at instanceof Date) {
+  if (types.isDate(at)) {
     const ms = at.getTime()
     return Number.isNaN(ms) ? undefined : BigInt(ms) * nanosPerMs
   }

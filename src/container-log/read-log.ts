@@ -1,5 +1,5 @@
 /** Reading a container's log: the entries that are there, and those that come. */
-import { OciError } from '../errors/index.ts'
+import { checkOptionsObject, OciError, publicCall, publicVerb } from '../errors/index.ts'
 import type { LogDefect, LogEntry } from './log-entry.ts'
 import { examineLog, isSameFile, noSuchLog, readAt, type LogFile } from './log-file.ts'
 import { isSelected, logSelection, type LogSelection, type SelectionOptions } from './log-selection.ts'
@@ -36,6 +36,13 @@ export function readContainerLog(
   path: string,
   options: ReadLogOptions = {},
 ): AsyncIterableIterator<LogEntry> {
+  return publicCall({ operation: 'readContainerLog' }, () => {
+    checkOptionsObject(options, 'readContainerLog')
+    return entriesOf(path, options)
+  })
+}
+
+function entriesOf(path: string, options: ReadLogOptions): AsyncIterableIterator<LogEntry> {
   const stop = new AbortController()
   const abort = () => stop.abort()
   if (options.signal?.aborted === true) abort()
@@ -44,7 +51,7 @@ export function readContainerLog(
   options.ended?.catch(() => undefined)
   const entries = readEntries(path, options, stop)
   return {
-    next: () => entries.next(),
+    next: () => publicVerb({ operation: 'readContainerLog' }, () => entries.next()),
     // A generator that waits for the next entry would let its `return` wait, too.
     return: () => {
       stop.abort()

@@ -3,7 +3,9 @@ export {
   OciError,
   errnoOf,
   inContext,
+  isError,
   isOciError,
+  messageOf,
   ofOperation,
   stderrTailMaxBytes,
   toOciError,
@@ -11,3 +13,4 @@ export {
   type OciErrorDetails,
 } from './oci-error.ts'
 export type { ContainerOperation, Operation } from './operations.ts'
+export { checkOptionsObject, kindOf, publicCall, publicVerb, type PublicCall } from './public-call.ts'

@@ -71,7 +71,7 @@ export function isOciError(value: unknown): value is OciError {
 /** `error` as an OciError: itself if it is one, else wrapped under `code` with the original as its cause. */
 export function toOciError(error: unknown, code: ErrorCode, details: OciErrorDetails = {}): OciError {
   if (isOciError(error)) return error
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   return new OciError(code, message, { ...details, cause: error })
 }
 
@@ -107,8 +107,34 @@ export function ofOperation(
   return isOciError(error) && error.operation !== undefined ? error : inContext(error, context)
 }
 
+/**
+ * True for an error of any realm. Node's own are of another one than this code where modules run in a vm context, as in
+ * Jest; so are those of an embedder's iframe or ShadowRealm. `instanceof` says no to them.
+ */
+export function isError(value: unknown): value is Error {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'name' in value &&
+    'message' in value &&
+    typeof value.name === 'string' &&
+    typeof value.message === 'string'
+  )
+}
+
+/** What was thrown, in words. Never throws. */
+export function messageOf(error: unknown): string {
+  if (isError(error)) return error.message
+  try {
+    return String(error)
+  } catch {
+    // An object that cannot be made a string: without a prototype, or with a toString that throws.
+    return `a thrown ${typeof error}`
+  }
+}
+
 /** The errno of a failed system call (`ENOENT`, …), or undefined for any other error. */
 export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined
+  if (!isError(error) || !('code' in error)) return undefined
   return typeof error.code === 'string' ? error.code : undefined
 }

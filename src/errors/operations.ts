@@ -25,6 +25,8 @@ export type ContainerOperation =
 export type Operation =
   | ContainerOperation
   | 'open'
+  | 'events'
+  | 'runtimeImpl'
   | 'recover'
   | 'check'
   | 'close'
@@ -42,10 +44,18 @@ export type Operation =
   | 'setStartFailed'
   | 'netNsPath'
   | 'fromDisk'
+  | 'readBundleSpec'
   | 'readContainerLog'
   | 'joinLogLines'
   // oci-supervisor/testing
   | 'inject'
+  | 'program'
+  | 'command'
   | 'listen'
   | 'advance'
+  | 'shiftWallClock'
+  | 'runUntil'
+  | 'setTimeout'
   | 'coverEdges'
+  // oci-supervisor/metrics
+  | 'collectMetrics'

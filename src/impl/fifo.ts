@@ -6,10 +6,11 @@
  * operation of the whole process goes on. So every open here is O_NONBLOCK, which never waits, and synchronous, since it
  * then takes microseconds.
  */
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Readable, type Writable } from 'node:stream'
 import { ioError } from '../files.ts'
+import { untrackedFd } from './untracked-fd.ts'
 import { streamed } from './young-heap.ts'
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK, O_NOFOLLOW } = constants
@@ -17,16 +18,19 @@ const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK, O_NOFOLLOW } = constants
 /** One end, opened before the other side is. It must be begun or abandoned. */
 export class FifoEnd {
   readonly path: string
+  readonly #flags: number
   #fd: number | undefined
   #otherEnd: number | undefined
 
   private constructor(path: string, mode: number) {
     this.path = path
+    this.#flags = mode | O_NONBLOCK
     try {
       // Stands in for the other side until that has come: without a reader the open for writing fails, and without a
       // writer a reader sees the end at once.
       this.#otherEnd = openSync(path, O_RDWR | O_NONBLOCK | O_NOFOLLOW)
-      this.#fd = openSync(path, mode | O_NONBLOCK | O_NOFOLLOW)
+      this.#fd = openSync(path, this.#flags | O_NOFOLLOW)
+      if (!fstatSync(this.#fd).isFIFO()) throw new Error('it must be a FIFO')
     } catch (error) {
       this.abandon()
       throw ioError('open', path, error)
@@ -41,19 +45,24 @@ export class FifoEnd {
     return new FifoEnd(path, O_WRONLY)
   }
 
-  /** The other side is there, or was: hands over the descriptor. */
+  /** The other side is there, or was: hands over the descriptor, to a Socket. */
   take(): number {
     const fd = this.takeEarly()
     this.abandon()
     return fd
   }
 
-  /** Hands over the descriptor and goes on standing in for the other side until it is abandoned. */
+  /** Hands over the descriptor, to a Socket, and goes on standing in for the other side until it is abandoned. */
   takeEarly(): number {
     const fd = this.#fd
     if (fd === undefined) throw new Error('this end of a FIFO has been taken already')
     this.#fd = undefined
-    return fd
+    try {
+      return untrackedFd(fd, this.#flags)
+    } catch (error) {
+      this.abandon()
+      throw ioError('open', this.path, error)
+    }
   }
 
   abandon(): void {

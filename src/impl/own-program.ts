@@ -1,6 +1,9 @@
-/** Where the package's helper programs are. They are run by Node as files, so they cannot be part of a bundle. */
+/** How the package's helper programs are run: by Node, as files, so they cannot be part of a bundle. */
+import { resolve as resolvePath } from 'node:path'
+import { isSea } from 'node:sea'
 import { fileURLToPath } from 'node:url'
 import { OciError } from '../errors/index.ts'
+import { searchPath } from './search-path.ts'
 
 export interface OwnProgram {
   /** The folder below `impl` that the module and its program share. */
@@ -22,6 +25,51 @@ export function ownProgram(moduleUrl: string | undefined, { folder, field }: Own
     throw new OciError('ERR_INVALID_ARGUMENT', message, { field, operation: 'open' })
   }
   return fileURLToPath(new URL(`./main.${ownFile[2]}`, moduleUrl))
+}
+
+/** Says to a process that it was started as a helper program. */
+const helperMark = 'OCI_SUPERVISOR_HELPER'
+
+/** The environment of a helper program: nothing of the embedder's but PATH, and how it was meant. */
+export function helperEnvironment(): Record<string, string> {
+  return { PATH: searchPath(), [helperMark]: 'yes' }
+}
+
+/** What is to be known of a process for the choice of the Node that runs its helpers. */
+export interface NodeFacts {
+  readonly execPath: string
+  readonly isSea: boolean
+  readonly versions: Readonly<Record<string, string | undefined>>
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/**
+ * The Node that runs the helpers: `nodePath` as it is found from any directory, or the one that runs this process. Throws
+ * ERR_INVALID_ARGUMENT with the field `nodePath` when that is the application itself: it would start itself again, and
+ * so on without end.
+ */
+export function nodeProgram(
+  nodePath: string | undefined,
+  { execPath, isSea: single, versions, env }: NodeFacts = thisProcess(),
+): string {
+  if (env[helperMark] !== undefined) {
+    const message = `${execPath} was started as a helper program of another process: nodePath must name a Node and launcherPath the helper's script, not the application`
+    throw badNodePath(message)
+  }
+  // The helpers' working directory is `/`; a bare name is looked up in PATH.
+  if (nodePath !== undefined) return nodePath.includes('/') ? resolvePath(nodePath) : nodePath
+  const kind = single ? 'a single executable application' : 'an Electron application'
+  if (!single && versions['electron'] === undefined) return execPath
+  throw badNodePath(`nodePath must name a Node: this process is ${kind}, so ${execPath} is not one`)
+}
+
+function thisProcess(): NodeFacts {
+  const { execPath, versions, env } = process
+  return { execPath, isSea: isSea(), versions, env }
+}
+
+function badNodePath(message: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', message, { field: 'nodePath', operation: 'open' })
 }
 
 /**

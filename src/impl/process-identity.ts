@@ -9,7 +9,7 @@
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { errnoOf, OciError, type OciErrorDetails } from '../errors/index.ts'
+import { errnoOf, isOciError, OciError, type OciErrorDetails } from '../errors/index.ts'
 import type { ProcessIdentity } from './runtime-impl.ts'
 
 /** The fields of /proc/PID/stat that we use; see proc_pid_stat(5). */
@@ -98,7 +98,7 @@ export function schedulingState(identity: ProcessIdentity): string | undefined {
     const stat = readProcessStatSync(identity.pid)
     return stat !== undefined && isLiving(stat, identity) ? stat.state : undefined
   } catch (error) {
-    if (error instanceof OciError) return undefined
+    if (isOciError(error)) return undefined
     throw error
   }
 }

@@ -1,4 +1,5 @@
 /** What happened to one container, as records: from the event log what was before somebody looked, then every transition. */
+import { isError } from '../errors/index.ts'
 import type { MachineStep } from '../actors/start-actor.ts'
 import type { OciError } from '../errors/index.ts'
 import type { ContainerEvent, SupervisorEvent } from '../observe/event-types.ts'
@@ -99,7 +100,7 @@ function causeOf(
 
 function failureIn(event: object, scrub: Scrub): string | undefined {
   const error = 'error' in event ? event.error : undefined
-  if (!(error instanceof Error)) return undefined
+  if (!isError(error)) return undefined
   const code = 'code' in error ? `${String(error.code)}: ` : ''
   return `${code}${scrub(error.message)}`
 }

@@ -1,7 +1,7 @@
 /** The inspector of a runtime: off until it is opened, attached to nothing until somebody watches, and read-only. */
 import { randomBytes } from 'node:crypto'
 import { isAbsolute } from 'node:path'
-import { OciError } from '../errors/index.ts'
+import { checkOptionsObject, OciError, publicVerb } from '../errors/index.ts'
 import { readAssets, type Assets } from './assets.ts'
 import type { Client } from './client.ts'
 import { Focus } from './focus.ts'
@@ -72,8 +72,13 @@ export async function openInspector(
   runtime: Inspectable,
   options: InspectorOptions = {},
 ): Promise<Inspector> {
-  checkOptions(options)
-  return serveInspector(runtime, options, await readAssets())
+  return publicVerb({ operation: 'openInspector' }, async () => {
+    checkOptionsObject(runtime, 'openInspector', 'runtime')
+    checkOptionsObject(runtime.parts, 'openInspector', 'runtime')
+    checkOptionsObject(options, 'openInspector')
+    checkOptions(options)
+    return serveInspector(runtime, options, await readAssets())
+  })
 }
 
 /** @internal With assets from elsewhere, for tests on the sources. */
@@ -138,8 +143,24 @@ export async function serveInspector(
   }
 }
 
-function checkOptions({ socketPath, port, token, origins = [] }: InspectorOptions): void {
-  check('socketPath', socketPath === undefined || isAbsolute(socketPath), 'must be an absolute path')
+function checkOptions(options: InspectorOptions): void {
+  const { socketPath, port, token, origins = [], reveal, logs, metrics } = options
+  check(
+    'reveal',
+    reveal === undefined || (typeof reveal === 'object' && reveal !== null),
+    'must be an object',
+  )
+  check('logs', logs === undefined || typeof logs === 'boolean', 'must be a boolean')
+  check(
+    'metrics',
+    metrics === undefined || typeof Reflect.get(Object(metrics), 'metrics') === 'function',
+    'must be a registry',
+  )
+  check(
+    'socketPath',
+    socketPath === undefined || (typeof socketPath === 'string' && isAbsolute(socketPath)),
+    'must be an absolute path',
+  )
   check('port', port === undefined || socketPath === undefined, 'and socketPath exclude each other')
   check(
     'port',
@@ -148,7 +169,7 @@ function checkOptions({ socketPath, port, token, origins = [] }: InspectorOption
   )
   check(
     'token',
-    token === undefined || /^[\w.~-]+$/u.test(token),
+    token === undefined || (typeof token === 'string' && /^[\w.~-]+$/u.test(token)),
     'must consist of letters, digits and . _ ~ -',
   )
   check(
@@ -156,7 +177,11 @@ function checkOptions({ socketPath, port, token, origins = [] }: InspectorOption
     token === undefined || token.length >= tokenMinLength,
     `must have ${tokenMinLength} characters or more`,
   )
-  check('origins', origins.every(isOrigin), 'must be origins such as http://localhost:3000')
+  check(
+    'origins',
+    Array.isArray(origins) && origins.every(isOrigin),
+    'must be origins such as http://localhost:3000',
+  )
 }
 
 function check(field: string, isRight: boolean, message: string): void {
@@ -164,6 +189,6 @@ function check(field: string, isRight: boolean, message: string): void {
   throw new OciError('ERR_INVALID_ARGUMENT', `${field} ${message}`, { field, operation: 'openInspector' })
 }
 
-function isOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text
+function isOrigin(text: unknown): boolean {
+  return typeof text === 'string' && URL.canParse(text) && new URL(text).origin === text
 }

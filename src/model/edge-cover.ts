@@ -13,7 +13,7 @@ import type {
   EventObject,
 } from 'xstate'
 import { adjacencyMapToArray, getAdjacencyMap } from 'xstate/graph'
-import { OciError } from '../errors/index.ts'
+import { OciError, publicCall } from '../errors/index.ts'
 import { nodesOf, pathOf, transitionsOf } from './state-nodes.ts'
 
 /** One event in one state. */
@@ -58,6 +58,14 @@ export function coverEdges<S extends AnyMachineSnapshot, E extends EventObject>(
   machine: Walkable<S, E>,
   events: readonly E[],
   statesMax = 1000,
+): EdgeCover<S, E> {
+  return publicCall({ operation: 'coverEdges' }, () => cover(machine, events, statesMax))
+}
+
+function cover<S extends AnyMachineSnapshot, E extends EventObject>(
+  machine: Walkable<S, E>,
+  events: readonly E[],
+  statesMax: number,
 ): EdgeCover<S, E> {
   const { initial, edgesFrom } = explore(machine, events, statesMax)
   const edges = [...edgesFrom.values()].flat()

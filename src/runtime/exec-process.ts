@@ -4,7 +4,7 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import type { StartedExec } from '../actors/container-execs.ts'
-import type { OciError } from '../errors/index.ts'
+import { publicVerb, type OciError, type PublicCall } from '../errors/index.ts'
 import { execDrainDefaultMs, type ExecExit, type ExecRequest } from '../impl/exec-port.ts'
 import type { TerminalSize } from '../impl/terminal-size.ts'
 import { parseSignal } from '../signals.ts'
@@ -18,7 +18,10 @@ const SIGTERM = 15
 
 /** What becomes of the command's streams. What is left out is not there: an empty stdin, output that nobody reads. */
 export interface ExecStreamOptions {
-  /** Its end is the command's end of file. `'pipe'`: write to `stdin` of the {@link ExecProcess}. */
+  /**
+   * Its end is the command's end of file. `'pipe'`: write to `stdin` of the {@link ExecProcess}. One that breaks off, or gives
+   * what is neither bytes nor text, is a client that has left: `onDisconnect` says what becomes of the command.
+   */
   readonly stdin?: Readable | 'pipe' | undefined
   /** Who takes it slowly slows the command down. `'pipe'`: read `stdout` of the {@link ExecProcess} to its end, or destroy it: it is open until then. */
   readonly stdout?: Writable | 'pipe' | undefined
@@ -98,6 +101,7 @@ export function execProcessOf(
     return exit
   })
   const awaited = keepAlive.onceAsked(over)
+  const door: PublicCall = { operation: undefined, containerId, code: 'ERR_INTERNAL' }
   return {
     id,
     containerId,
@@ -110,8 +114,8 @@ export function execProcessOf(
     get exited() {
       return awaited()
     },
-    kill: async (signal = SIGTERM) => session.kill(parseSignal(signal)),
-    resize: (size) => session.resize(size),
+    kill: (signal = SIGTERM) => publicVerb(door, async () => session.kill(parseSignal(signal))),
+    resize: (size) => publicVerb(door, async () => session.resize(size)),
   }
 }
 

@@ -2,22 +2,42 @@
  * The caller's streams tied to those of a command. They get listeners for as long as the command runs, and are never
  * ended or destroyed here. Deliberately not here: what a caller's leaving means for the command.
  */
-import { finished, type Readable, type Writable } from 'node:stream'
+import { finished, Transform, type Readable, type Writable } from 'node:stream'
 import type { Clock } from '../surroundings/clock.ts'
 
-/** What the caller types, until `over`; its end ends `sink`. `left` when it breaks off instead of ending. */
+/**
+ * What the caller types, until `over`; its end ends `sink`. `left` when it breaks off instead of ending, or gives what no
+ * command can read.
+ */
 export function tieInput(source: Readable, sink: Writable, over: Promise<unknown>, left: () => void): void {
   const forget = finished(source, { writable: false }, (error) => {
     if (error !== undefined && error !== null) left()
   })
   source.on('error', ignoreError)
-  source.pipe(sink)
+  const entry = source.readableObjectMode ? bytesInto(sink, left) : sink
+  source.pipe(entry)
   const untie = (): void => {
     forget()
-    source.unpipe(sink)
+    source.unpipe(entry)
     source.off('error', ignoreError)
   }
   void over.then(untie)
+}
+
+/**
+ * A stream of objects may be one of text, as `Readable.from` makes it. One of anything else would be the end of `sink`,
+ * and the command would take what it has read so far for all of it.
+ */
+function bytesInto(sink: Writable, refused: () => void): Writable {
+  const bytes = new Transform({
+    writableObjectMode: true,
+    transform(chunk: unknown, _encoding, done) {
+      if (typeof chunk === 'string' || ArrayBuffer.isView(chunk)) done(null, chunk)
+      else done(new TypeError('neither bytes nor text'))
+    },
+  })
+  bytes.once('error', refused).pipe(sink)
+  return bytes
 }
 
 export interface TiedOutput {

@@ -1,4 +1,5 @@
-import type { Container } from '../container.ts'
+import { isContainer, type Container } from '../container.ts'
+import { OciError } from '../errors/index.ts'
 import type { ContainerStore, StoreFilter, StoreReducer } from './container-store.ts'
 import { newestFirst } from './history.ts'
 import type { History } from './history.ts'
@@ -10,6 +11,7 @@ export class MemoryStore implements ContainerStore {
   #sorted: History | undefined
 
   add(id: string, container: Container): void {
+    if (!isContainer(container)) throw invalid('container', 'must be a Container')
     this.#containers.set(id, container)
     this.#sorted = undefined
   }
@@ -33,10 +35,12 @@ export class MemoryStore implements ContainerStore {
   }
 
   first(filter: StoreFilter): Container | undefined {
+    if (typeof filter !== 'function') throw invalid('filter', 'must be a function')
     return this.list().find((container) => filter(container))
   }
 
   async applyAll(reducer: StoreReducer): Promise<void> {
+    if (typeof reducer !== 'function') throw invalid('reducer', 'must be a function')
     // The async wrapper turns what a reducer throws synchronously into a rejection, so that the others still run.
     const outcomes = await Promise.allSettled(this.list().map(async (container) => reducer(container)))
     const errors = outcomes.flatMap((outcome): unknown[] =>
@@ -49,4 +53,8 @@ export class MemoryStore implements ContainerStore {
       )
     }
   }
+}
+
+function invalid(field: string, rule: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', `${field} ${rule}`, { field })
 }

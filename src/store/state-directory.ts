@@ -7,7 +7,7 @@
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Container, ContainerOptions } from '../container.ts'
-import { errnoOf, inContext, OciError } from '../errors/index.ts'
+import { errnoOf, inContext, isOciError, OciError } from '../errors/index.ts'
 import {
   ensurePrivateDirectory,
   ioError,
@@ -166,7 +166,7 @@ async function ownerOf(dir: string): Promise<string | undefined> {
   try {
     return (await readContainerFile(containerFilePath({ dir })))?.id
   } catch (error) {
-    if (error instanceof OciError && error.code === 'ERR_STATE_CORRUPT') return undefined
+    if (isOciError(error) && error.code === 'ERR_STATE_CORRUPT') return undefined
     throw error
   }
 }

@@ -1,6 +1,6 @@
 /** A container's `state.json`: its actor writes it after every change, a restart reads it back. */
-import type { Container } from '../container.ts'
-import { inContext } from '../errors/index.ts'
+import { isContainer, type Container } from '../container.ts'
+import { inContext, kindOf, OciError } from '../errors/index.ts'
 import { ioError, readTextFile, writeTextFile } from '../files.ts'
 import type { WriteTextOptions } from '../files.ts'
 import { corrupt, stateFileMaxBytes } from './documents.ts'
@@ -38,6 +38,10 @@ export async function readStateFile(path: string): Promise<StateRecord | undefin
  * ERR_WRONG_STATUS when a runtime has registered the container. Parity: FromDisk.
  */
 export async function fromDisk(container: Container): Promise<void> {
+  if (!isContainer(container)) {
+    const message = `container must be a Container, not ${kindOf(container)}`
+    throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'fromDisk', field: 'container' })
+  }
   try {
     const record = await readStateFile(container.statePath)
     if (record === undefined) {

@@ -206,7 +206,7 @@ export const importTable: Readonly<Record<string, ImportRule>> = {
   // Parts of its front.
   'runtime/': {
     imports: [...nouns, 'impl/exec-port.ts', node],
-    types: [...surroundings, 'bundle/oci-spec.ts', 'runtime.ts', 'actors/', 'impl/'],
+    types: [...surroundings, 'bundle/oci-spec.ts', 'compose.ts', 'runtime.ts', 'actors/', 'impl/'],
   },
   'metrics.ts': { imports: ['observe/metrics/'] },
   'testing.ts': { imports: [everything] },

@@ -3,6 +3,7 @@ import { describe, expect, expectTypeOf, it } from 'vitest'
 import type * as main from '../../src/index.ts'
 import { Runtime, type Container, type ContainerOperation, type Operation } from '../../src/index.ts'
 import type * as inspect from '../../src/inspect/index.ts'
+import type * as metrics from '../../src/metrics.ts'
 import type * as testing from '../../src/testing.ts'
 
 /** Methods of the runtime that do something with a container: they take it first, and answer later. */
@@ -14,7 +15,7 @@ type ContainerVerb = {
     : never
 }[keyof Runtime]
 
-type Exported = keyof typeof main | keyof typeof inspect | keyof typeof testing
+type Exported = keyof typeof main | keyof typeof inspect | keyof typeof metrics | keyof typeof testing
 type Method =
   | keyof Runtime
   | keyof typeof Runtime

@@ -1,4 +1,4 @@
-import { Registry } from 'prom-client'
+import { Gauge, Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { defineConfig } from '../../src/config/index.ts'
 import { Container, type ContainerPhase } from '../../src/container.ts'
@@ -117,6 +117,25 @@ describe('the metrics of a runtime', () => {
     expect(await sample('event_loop_lag_seconds{of="max"}')).toBeGreaterThanOrEqual(0)
     expect(await sample('recovered_containers{outcome="adopted"}')).toBe(0)
     expect(await sample('recovery_duration_seconds')).toBeGreaterThanOrEqual(0)
+  })
+
+  it('are refused to a registry that has them, which keeps those it has', async () => {
+    const before = register.getMetricsAsArray()
+    expect(() => collectMetrics(runtime, { register })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'prefix', operation: 'collectMetrics' }),
+    )
+    // One of them only, the last that is made.
+    const other = new Registry()
+    other.registerMetric(
+      new Gauge({ name: 'oci_supervisor_event_loop_lag_seconds', help: 'x', registers: [] }),
+    )
+    expect(() => collectMetrics(runtime, { register: other })).toThrow(/already/)
+    expect(other.getMetricsAsArray()).toHaveLength(1)
+    expect(register.getMetricsAsArray()).toEqual(before)
+    await run('web')
+    expect(await sample('containers{state="running",handler="sim"}')).toBe(1)
+    collectMetrics(runtime, { register, prefix: 'second_' })()
+    expect(register.getMetricsAsArray()).toEqual(before)
   })
 
   it('are gone when they are stopped, and can be collected again', async () => {

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { Container, defineConfig, MemoryStore, Runtime, type ContainerStore } from '../../src/index.ts'
+import {
+  Container,
+  defineConfig,
+  MemoryStore,
+  Runtime,
+  type Config,
+  type ContainerStore,
+} from '../../src/index.ts'
 import { openStage, refusalOf, standing } from './stage.ts'
 import { wrongly } from '../support/wrongly.ts'
 
@@ -53,7 +60,12 @@ describe('createContainer', () => {
     const { runtime, describe: describeContainer } = await openStage()
     const container = describeContainer({}, { runtimeHandler: 'other' })
     const refusal = await refusalOf(runtime.createContainer(container))
-    expect(refusal).toMatchObject({ code: 'ERR_CONFIG', field: 'runtime_type', operation: 'createContainer' })
+    expect(refusal).toMatchObject({
+      code: 'ERR_CONFIG',
+      field: 'runtime_type',
+      operation: 'createContainer',
+      containerId: container.id,
+    })
     expect(refusal.message).toContain('"unheard-of"')
     expect(runtime.containers.size).toBe(0)
   })
@@ -117,7 +129,58 @@ describe('a container that this runtime has not created', () => {
   })
 })
 
+describe('what is no container', () => {
+  it('is refused by every verb, and takes no id', async () => {
+    const { runtime, clock } = await openStage()
+    const likeOne = { id: 'web', bundlePath: '/b', stopSignal: 15 }
+    for (const wrong of [undefined, null, 'web', likeOne].map((value) => wrongly<Container>(value))) {
+      for (const [operation, attempt] of Object.entries({
+        createContainer: runtime.createContainer(wrong),
+        startContainer: runtime.startContainer(wrong),
+        waitContainer: runtime.waitContainer(wrong),
+        deleteContainer: runtime.deleteContainer(wrong),
+      })) {
+        expect(await refusalOf(attempt)).toMatchObject({
+          code: 'ERR_INVALID_ARGUMENT',
+          field: 'container',
+          operation,
+        })
+      }
+    }
+    expect(runtime.containers.size).toBe(0)
+    const right = new Container({ id: 'web', bundlePath: '/b' })
+    await clock.runUntil(runtime.createContainer(right))
+    expect(right.phase).toBe('created')
+  })
+})
+
+describe('a configuration that is none', () => {
+  it.each([undefined, null, 'x', {}, { runtimes: {} }, { defaultRuntime: 'sim' }])(
+    'is refused when a runtime is opened: %j',
+    async (config) => {
+      const refusal = await refusalOf(Runtime.open(wrongly<Config>(config)))
+      expect(refusal.operation).toBe('open')
+      expect(['ERR_CONFIG', 'ERR_INVALID_ARGUMENT']).toContain(refusal.code)
+    },
+  )
+})
+
 describe('an argument that is none', () => {
+  it.each([null, 'x', 5])('is refused as options: %j', async (options) => {
+    const { runtime, started } = await openStage()
+    const container = await started()
+    for (const attempt of [
+      runtime.stopContainer(container, 1, wrongly(options)),
+      runtime.deleteContainer(container, wrongly(options)),
+      runtime.startExec(container, ['/bin/true'], wrongly(options)),
+      runtime.close(wrongly(options)),
+      runtime.shutdown(wrongly(options)),
+    ]) {
+      expect(await refusalOf(attempt)).toMatchObject({ code: 'ERR_INVALID_ARGUMENT', field: 'options' })
+    }
+    expect(container.phase).toBe('running')
+  })
+
   it.each([Number.NaN, '10', undefined, null, 10n])('is refused as a timeout: %s', async (timeout) => {
     const { runtime, started, calls } = await openStage()
     const container = await started()

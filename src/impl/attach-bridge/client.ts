@@ -8,7 +8,7 @@ import { OciError, type FailedCommand } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import { failedMonitor } from '../host/failed-command.ts'
 import type { Launcher, MonitorFailure } from '../launcher/launcher.ts'
-import { ownProgram } from '../own-program.ts'
+import { helperEnvironment, nodeProgram, ownProgram } from '../own-program.ts'
 import { encodeFrame, FrameReader } from './frames.ts'
 import { encodeJson, request } from './protocol.ts'
 import { type BridgeEnd, type BridgeSession, Session } from './session.ts'
@@ -121,12 +121,11 @@ class HelperBridge implements AttachBridge {
   }
 
   async #start(): Promise<Helper> {
-    const { launcher, nodePath = process.execPath, bridgePath } = this.#options
+    const { launcher, nodePath, bridgePath } = this.#options
     const program = bridgePath === undefined ? defaultBridge() : resolvePath(bridgePath)
-    const node = nodePath.includes('/') ? resolvePath(nodePath) : nodePath
-    const argv = [node, program] as const
+    const argv = [nodeProgram(nodePath), program] as const
     const outcome = await launcher.spawnMonitor(
-      { argv, env: { PATH: process.env['PATH'] ?? '' }, timeoutMs: startTimeoutMs },
+      { argv, env: helperEnvironment(), timeoutMs: startTimeoutMs },
       () => Promise.resolve(),
       this.#closing.signal,
     )

@@ -9,6 +9,7 @@
  * its containers and people watch.
  */
 import { Socket } from 'node:net'
+import { messageOf } from '../../errors/index.ts'
 import { encodeFrame, type Frame, FrameReader } from './frames.ts'
 import { decodeCredit, encodeJson, parseOpenRequest, reply, request } from './protocol.ts'
 import type { Relay } from './relay.ts'
@@ -79,6 +80,6 @@ try {
   main(line, relayClass)
   line.write(`${JSON.stringify({ pid: process.pid })}\n`)
 } catch (error) {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   line.end(`${JSON.stringify({ pid: -1, message })}\n`)
 }

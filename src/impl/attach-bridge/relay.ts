@@ -10,6 +10,7 @@
  */
 import { stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import { errnoOf, messageOf } from '../../errors/index.ts'
 import { HoldUp } from '../attach-client/hold-up.ts'
 import { costBytes, type OpenRequest, reply, type SessionEnd, windowBytes } from './protocol.ts'
 import { connectSeqpacket, type Seqpacket } from './seqpacket.ts'
@@ -110,8 +111,8 @@ export class Relay {
       this.#monitor.whenReadable()
       return undefined
     } catch (error) {
-      const absent = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-      const message = error instanceof Error ? error.message : String(error)
+      const absent = errnoOf(error) === 'ENOENT'
+      const message = messageOf(error)
       return { reason: absent ? 'absent' : 'refused', message }
     }
   }

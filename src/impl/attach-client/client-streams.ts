@@ -5,6 +5,7 @@
  * destroyed here.
  */
 import { finished, type Readable, type Writable } from 'node:stream'
+import { OciError } from '../../errors/index.ts'
 import { waitingClock, type Clock } from '../../surroundings/clock.ts'
 import type { AttachEnd } from '../attach-port.ts'
 import { DetachKeys } from './detach-keys.ts'
@@ -34,6 +35,12 @@ export interface ClientStreams {
 const lastOutputMaxMs = 10_000
 /** How long a container may take for what was typed before the keys. */
 const lastInputMaxMs = 1000
+
+const notBytes = 'stdin must give bytes or text'
+
+function isBytes(chunk: unknown): chunk is Buffer {
+  return ArrayBuffer.isView(chunk)
+}
 
 type End = (reason: AttachEnd['reason'], error?: Error) => void
 
@@ -114,7 +121,11 @@ function pumpIn(
     source.pause()
     stdin.once('drain', () => source.resume())
   }
-  const onData = (chunk: Buffer | string) => {
+  const onData = (chunk: unknown) => {
+    if (typeof chunk !== 'string' && !isBytes(chunk)) {
+      end('streamFailed', new OciError('ERR_INVALID_ARGUMENT', notBytes, { field: 'stdin' }))
+      return
+    }
     const { forward: bytes, detach } = keys.push(typeof chunk === 'string' ? Buffer.from(chunk) : chunk)
     forward(bytes)
     if (!detach) return

@@ -1,6 +1,6 @@
 /** The sizes of a client's terminal on their way to the container's. */
 import type { Observable } from 'rxjs'
-import { OciError } from '../../errors/index.ts'
+import { checkOptionsObject, messageOf, OciError } from '../../errors/index.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 
 /** A terminal's size is two 16-bit numbers in the kernel. */
@@ -16,10 +16,12 @@ export function checkSizes(resize$: unknown): void {
 }
 
 /** Throws ERR_INVALID_ARGUMENT with the field, which stands in `within` if that is given. */
-export function checkTerminalSize({ width, height }: TerminalSize, within?: string): void {
+export function checkTerminalSize(size: TerminalSize, within?: string): void {
+  checkOptionsObject(size, undefined, within ?? 'size')
+  const { width, height } = size
   for (const [side, characters] of Object.entries({ width, height })) {
     if (Number.isInteger(characters) && characters >= 0 && characters <= sideMax) continue
-    const message = `a terminal's ${side} must be a whole number from 0 to ${sideMax}, got ${characters}`
+    const message = `a terminal's ${side} must be a whole number from 0 to ${sideMax}, got ${messageOf(characters)}`
     const field = within === undefined ? side : `${within}.${side}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { field })
   }

@@ -6,7 +6,7 @@
  */
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { OciError, errnoOf } from '../../errors/index.ts'
+import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
 import { ioError, readTextFile } from '../../files.ts'
 import type { OciProcess } from '../../bundle/oci-spec.ts'
 import type { ExecCommand, ExecUser } from '../exec-port.ts'
@@ -127,7 +127,7 @@ async function readDatabase(rootfs: string, name: 'passwd' | 'group'): Promise<s
     }
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return ''
-    if (error instanceof OciError || errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP')
+    if (isOciError(error) || errnoOf(error) === 'ENOTDIR' || errnoOf(error) === 'ELOOP')
       throw wrongUser(`${file} cannot be used to look up a name; give uid:gid instead`, file, error)
     throw ioError('open', `${rootfs}/etc`, error)
   }

@@ -13,7 +13,7 @@ import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { assertPort, portRefusedCode, type PortForwardRequest } from '../streams-port.ts'
 import { failedCommand } from './failed-command.ts'
-import { defaultPath } from './runtime-environment.ts'
+import { searchPath } from '../search-path.ts'
 import { joinStreams, type JoinEnd } from '../join-streams.ts'
 import { holdNamespaces, noPorts } from './held-namespaces.ts'
 import { findProgram } from './programs.ts'
@@ -239,7 +239,7 @@ function failureOf(
 }
 
 async function programPath(world: ForwardWorld, name: string, packageName: string): Promise<string> {
-  const path = world.environment['PATH'] ?? defaultPath
+  const path = searchPath(world.environment)
   const key = `${name}\0${path}`
   const found = world.programs.get(key) ?? findProgram(name, path)
   world.programs.set(key, found)

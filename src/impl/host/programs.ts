@@ -3,10 +3,10 @@ import { constants } from 'node:fs'
 import { access, stat } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { RuntimeHandler } from '../../config/config.ts'
-import { errnoOf, OciError } from '../../errors/index.ts'
+import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import type { HostWorld, RuntimePlace } from './world.ts'
-import { defaultPath } from './runtime-environment.ts'
+import { searchPath } from '../search-path.ts'
 
 /** Absolute path of the runtime. ERR_RUNTIME_NOT_FOUND when none is configured and none is on PATH. */
 export async function runtimePath(
@@ -20,8 +20,9 @@ export async function lookUp(
   world: Pick<HostWorld, 'programs'>,
   name: string,
   setting: keyof RuntimeHandler,
-  { PATH: path = defaultPath }: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>>,
 ): Promise<string> {
+  const path = searchPath(env)
   const key = `${name}\0${path}`
   const found = world.programs.get(key) ?? findProgram(name, path)
   world.programs.set(key, found)
@@ -56,7 +57,7 @@ export async function findProgram(name: string, path: string): Promise<string | 
 export async function assertProgram(file: string, field: string): Promise<void> {
   const why = await whyNoProgram(file)
   if (why === undefined) return
-  if (why instanceof OciError) throw why
+  if (isOciError(why)) throw why
   throw new OciError('ERR_RUNTIME_NOT_FOUND', `${file} ${why}; install it or set ${field}`, { file, field })
 }
 

@@ -1,16 +1,14 @@
 /** The environment of a runtime and of who runs it: what is configured, and nothing of ours. */
-
-/** Where a shell looks when nobody says. Some runtimes need mount(8) or criu. */
-export const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+import { searchPath } from '../search-path.ts'
 
 /** The environment of conmon and of the runtime: what is configured, PATH, XDG_RUNTIME_DIR, and nothing of ours. */
 export function runtimeEnvironment(
   monitorEnv: readonly string[],
   ours: Readonly<Record<string, string | undefined>>,
 ): Record<string, string> {
-  const { PATH: path = defaultPath, XDG_RUNTIME_DIR: runtimeDir } = ours
+  const { XDG_RUNTIME_DIR: runtimeDir } = ours
   return {
-    PATH: path,
+    PATH: searchPath(ours),
     ...(runtimeDir === undefined ? {} : { XDG_RUNTIME_DIR: runtimeDir }),
     ...Object.fromEntries(monitorEnv.map(entryOf)),
   }

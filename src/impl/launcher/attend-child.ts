@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errnoOf, stderrTailMaxBytes } from '../../errors/index.ts'
+import { errnoOf, isError, stderrTailMaxBytes } from '../../errors/index.ts'
 import { readIdentitySync } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type {
@@ -105,7 +105,7 @@ function spawnAttended({ argv: [file, ...args], env, cwd, stdio }: AttendRequest
     )
     return spawn(file, args, { env, cwd, detached: true, stdio: [...fds, stderr, ...more] })
   } catch (error) {
-    const path = error instanceof Error && 'path' in error ? String(error.path) : file
+    const path = isError(error) && 'path' in error ? String(error.path) : file
     return { errno: errnoOf(error) ?? 'UNKNOWN', path }
   } finally {
     for (const fd of opened) closeSync(fd)

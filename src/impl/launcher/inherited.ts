@@ -3,6 +3,8 @@
  * The environment is not here: every child gets exactly the variables it was asked to get.
  */
 import { closeSync, readFileSync, readdirSync } from 'node:fs'
+import { errnoOf } from '../../errors/index.ts'
+import { searchPath } from '../search-path.ts'
 import { execaSync } from 'execa'
 
 const closeOnExec = 0o2_000_000
@@ -35,7 +37,7 @@ function readIfThere(file: string): string | undefined {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
 }
@@ -51,7 +53,7 @@ export function lowerOpenFileLimit(softMax: number): string | undefined {
   const { exitCode, stderr, code } = execaSync('prlimit', [`--pid=${process.pid}`, `--nofile=${target}:`], {
     reject: false,
     extendEnv: false,
-    env: { PATH: process.env['PATH'] ?? '' },
+    env: { PATH: searchPath() },
     stdin: 'ignore',
     stdout: 'ignore',
     timeout: prlimitTimeoutMs,

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { stderrTailMaxBytes } from '../../errors/index.ts'
+import { helperEnvironment } from '../own-program.ts'
 import { TailBytes } from './bounded-output.ts'
 import { whenExpired, within } from './deadlines.ts'
 import { type Reply, type Request, parseReply, protocolVersion } from './protocol.ts'
@@ -98,7 +99,7 @@ function spawnLauncher({ nodePath, launcherPath, nofileSoft, heldFd }: LauncherP
     detached: true,
     cwd: '/',
     // NODE_OPTIONS and secrets stay out. Node hands NODE_V8_COVERAGE down unless the key is there.
-    env: { PATH: process.env['PATH'] ?? '', NODE_V8_COVERAGE: undefined },
+    env: { ...helperEnvironment(), NODE_V8_COVERAGE: undefined },
     // Node closes what it inherited below 16 when it executes something else, so the held one ends with the launcher.
     stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...(heldFd === undefined ? [] : [heldFd])],
     serialization: 'json',

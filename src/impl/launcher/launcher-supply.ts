@@ -3,7 +3,7 @@
  * after {@link startFailuresMax} failures in {@link startFailuresWindowMs} those who want one are told why.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { OciError } from '../../errors/index.ts'
+import { messageOf, OciError } from '../../errors/index.ts'
 import { within } from './deadlines.ts'
 import { type LauncherLogger, type LauncherProcess } from './launcher-process.ts'
 
@@ -77,7 +77,7 @@ export class LauncherSupply {
       void this.#mourn(process)
       return process
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = messageOf(error)
       this.#failures.push({ atMs: performance.now(), reason })
       logger.warn({ reason }, 'the launcher did not start')
       return undefined

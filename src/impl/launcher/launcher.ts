@@ -6,7 +6,7 @@
 import type { Socket } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import { OciError } from '../../errors/index.ts'
-import { ownProgram } from '../own-program.ts'
+import { nodeProgram, ownProgram } from '../own-program.ts'
 import { type AttendCommand, type AttendedChild, AttendedChildren } from './attended-children.ts'
 import { checkedCommand } from './check-command.ts'
 import {
@@ -123,7 +123,7 @@ class ProcessLauncher implements Launcher {
   #closing: Promise<void> | undefined
 
   constructor(options: LauncherOptions) {
-    const { logger = silent, nodePath = process.execPath, launcherPath, nofileSoft = 1024 } = options
+    const { logger = silent, nodePath, launcherPath, nofileSoft = 1024 } = options
     this.#closeGraceMs = options.closeGraceMs ?? 10_000
     this.#requests = new RequestQueue({
       inFlightMax: options.inFlightMax ?? 64,
@@ -133,8 +133,7 @@ class ProcessLauncher implements Launcher {
     })
     this.#attended = new AttendedChildren({ acquire: () => this.#supply.acquire() })
     const processOptions = {
-      // The launcher's working directory is `/`; a bare name is looked up in PATH.
-      nodePath: nodePath.includes('/') ? resolvePath(nodePath) : nodePath,
+      nodePath: nodeProgram(nodePath),
       launcherPath: launcherPath === undefined ? defaultLauncher() : resolvePath(launcherPath),
       nofileSoft,
       heldFd: options.heldFd,

@@ -8,6 +8,7 @@
  * process of a unit, while the embedder still needs us to stop its containers.
  */
 import type { Socket } from 'node:net'
+import { isError, messageOf } from '../../errors/index.ts'
 import { AttendedProcesses } from './attend-child.ts'
 import { closeInheritedFds, lowerOpenFileLimit } from './inherited.ts'
 import {
@@ -117,7 +118,7 @@ function endIfDone(): void {
 /** Monitors that wait for their start byte would take our end for it (see spawn-monitor.ts). */
 function onDefect(error: unknown): void {
   for (const activity of activities.values()) if (!activity.started) activity.abort.abort()
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`, () => process.exit(1))
+  process.stderr.write(`${isError(error) ? error.stack : messageOf(error)}\n`, () => process.exit(1))
   setTimeout(() => process.exit(1), 100)
 }
 

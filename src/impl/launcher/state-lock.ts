@@ -10,9 +10,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { z } from 'zod'
-import { errnoOf, inContext, OciError, stderrTailMaxBytes } from '../../errors/index.ts'
+import { errnoOf, inContext, isError, OciError, stderrTailMaxBytes } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import { observeProcess, readIdentitySync } from '../process-identity.ts'
+import { searchPath } from '../search-path.ts'
 import { TailBytes } from './bounded-output.ts'
 
 export interface StateLock {
@@ -59,7 +60,7 @@ export async function lockStateDirectory(
 async function lockOrClose(
   handle: FileHandle,
   stateDir: string,
-  { waitMs = 30_000, path = process.env['PATH'] ?? '' }: StateLockOptions,
+  { waitMs = 30_000, path = searchPath() }: StateLockOptions,
 ): Promise<void> {
   const file = `${stateDir}/lock`
   try {
@@ -117,7 +118,7 @@ async function tryToLock({ fd, file, path, seconds }: Attempt): Promise<boolean>
     const message = `there is no flock on PATH (${path}); install util-linux, which has it`
     throw new OciError('ERR_RUNTIME_NOT_FOUND', message, { file })
   }
-  const reason = words || (end instanceof Error ? end.message : `flock ended with ${end}`)
+  const reason = words || (isError(end) ? end.message : `flock ended with ${end}`)
   throw new OciError('ERR_IO', `cannot lock ${file}: ${reason}`, { file })
 }
 

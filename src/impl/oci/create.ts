@@ -191,7 +191,7 @@ export function creationError(
 ): OciError {
   const details = { containerId, command: failedMonitor(argv, failure) }
   if (failure.kind === 'notStarted') return notStartedError(failure, details)
-  const { code, message } = verdict(failure, timeoutMs)
+  const { code, message } = verdict(failure, containerId, timeoutMs)
   return new OciError(code, message, details)
 }
 
@@ -200,13 +200,21 @@ interface Verdict {
   readonly message: string
 }
 
-function verdict(failure: Exclude<MonitorFailure, { kind: 'notStarted' }>, timeoutMs: number): Verdict {
+function verdict(
+  failure: Exclude<MonitorFailure, { kind: 'notStarted' }>,
+  containerId: string,
+  timeoutMs: number,
+): Verdict {
+  const monitor = `the monitor of container ${containerId}`
   if (failure.kind === 'refused') {
     const { code = 'ERR_CREATE_FAILED', message } = readRuntimeWords(failure.message)
-    return { code, message: message || 'the runtime refused to create the container without a word' }
+    return {
+      code,
+      message: message || `the runtime refused to create container ${containerId} without a word`,
+    }
   }
   if (failure.kind === 'timedOut') {
-    return { code: 'ERR_TIMEOUT', message: `the container was not created within ${timeoutMs} ms` }
+    return { code: 'ERR_TIMEOUT', message: `container ${containerId} was not created within ${timeoutMs} ms` }
   }
   if (failure.kind === 'exited') {
     const { code, message } = readRuntimeWords(failure.stderrTail)
@@ -216,14 +224,14 @@ function verdict(failure: Exclude<MonitorFailure, { kind: 'notStarted' }>, timeo
         : `was killed by ${failure.signal}`
     return {
       code: code === 'ERR_RUNTIME_NOT_FOUND' ? code : 'ERR_MONITOR_FAILED',
-      message: `the monitor ${end}: ${message || 'it said nothing'}`,
+      message: `${monitor} ${end}: ${message || 'it said nothing'}`,
     }
   }
   const what =
     failure.kind === 'silent'
       ? 'closed its sync pipe without a word'
       : `said what is no answer: ${JSON.stringify(failure.text)}`
-  return { code: 'ERR_MONITOR_FAILED', message: `the monitor ${what}${said(failure.stderrTail)}` }
+  return { code: 'ERR_MONITOR_FAILED', message: `${monitor} ${what}${said(failure.stderrTail)}` }
 }
 
 function said(stderrTail: string): string {

@@ -17,6 +17,7 @@
 import { basename } from 'node:path'
 import type { Launcher } from '../launcher/launcher.ts'
 import { findProgram } from '../host/programs.ts'
+import { searchPath } from '../search-path.ts'
 import type { OciWorld } from './world.ts'
 
 const options = ['--reset-on-fork', '--fifo', '1'] as const
@@ -30,7 +31,7 @@ export async function wordsToRunAhead(
   env: Readonly<Record<string, string>>,
 ): Promise<readonly [string, ...string[]] | undefined> {
   if (basename(runtimePath).startsWith('runc')) return undefined
-  const { PATH: path = '' } = env
+  const path = searchPath(env)
   const key = `chrt --fifo\0${path}`
   const tried = world.programs.get(key) ?? findWorking(launcher, path)
   world.programs.set(key, tried)

@@ -3,6 +3,7 @@ import { inContext } from '../../errors/index.ts'
 import { ExecSyncError, type ExecPort } from '../exec-port.ts'
 import { ExecAdmissions } from '../host/exec-admissions.ts'
 import { ExecHome } from '../host/exec-home.ts'
+import { searchPath } from '../search-path.ts'
 import type { ExecWorld, LaunchedExec } from './exec-launch.ts'
 import { startExec, type RunningExec } from './exec-session.ts'
 import { execSync } from './exec-sync.ts'
@@ -11,7 +12,7 @@ const endLimitMs = 2000
 
 export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
   const { oci, launcher } = options
-  const env = { PATH: oci.environment['PATH'] ?? '' }
+  const env = { PATH: searchPath(oci.environment) }
   const home = new ExecHome({ runDir: oci.config.runDir, launcher, env })
   const world: ExecWorld = { ...options, home }
   const admissions = new ExecAdmissions()

@@ -63,6 +63,8 @@ export type SimulatedFault = {
   | { readonly fault: 'late'; readonly delayMs?: number }
 )
 
+const faultKinds: readonly string[] = ['fail', 'failAfterEffect', 'hang', 'late']
+
 /** Of any kind of fault. */
 const faultFields = {
   effect: true,
@@ -93,6 +95,7 @@ export class FaultScript {
     if (!(times === Number.POSITIVE_INFINITY || (Number.isInteger(times) && times > 0))) {
       throw invalid('times', 'must be a whole number above 0, or Infinity')
     }
+    if (!faultKinds.includes(fault.fault)) throw invalid('fault', `must be one of ${faultKinds.join(', ')}`)
     if (fault.fault === 'fail' || fault.fault === 'late') checkTime('delayMs', fault.delayMs)
     this.#faults.push({ selector, fault, times })
   }

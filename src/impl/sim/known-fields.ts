@@ -1,5 +1,5 @@
 /** Refuses what a test misspelt: without types nobody else would, and the simulated world would do something else. */
-import { OciError } from '../../errors/index.ts'
+import { checkOptionsObject, OciError } from '../../errors/index.ts'
 
 /** Throws ERR_INVALID_ARGUMENT with the field for one that is not among `known`. `prefix` is where it stands: `usage.`. */
 export function checkFields(
@@ -8,6 +8,7 @@ export function checkFields(
   known: Readonly<Record<string, true>>,
   prefix = '',
 ): void {
+  checkOptionsObject(value, undefined, prefix === '' ? what : prefix.slice(0, -1))
   for (const name of Object.keys(value)) {
     if (Object.hasOwn(known, name)) continue
     const field = `${prefix}${name}`

@@ -8,7 +8,7 @@
 import { setImmediate as nextTurn, setTimeout as realDelay } from 'node:timers/promises'
 import type { Clock } from '../../surroundings/clock.ts'
 import type { Timestamp } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
+import { checkOptionsObject, messageOf, OciError, publicCall, type Operation } from '../../errors/index.ts'
 import { timestampFromDate } from '../../timestamp.ts'
 
 export interface SimulatedClockOptions {
@@ -61,7 +61,10 @@ export class SimulatedClock implements Clock {
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(options: SimulatedClockOptions = {}) {
-    this.#epochMs = (options.epoch ?? new Date('2020-01-01T00:00:00Z')).getTime()
+    checkOptionsObject(options, undefined)
+    this.#epochMs = publicCall({ operation: undefined }, () =>
+      (options.epoch ?? new Date('2020-01-01T00:00:00Z')).getTime(),
+    )
     this.#waitForFiles = options.waitForFiles ?? true
   }
 
@@ -69,9 +72,20 @@ export class SimulatedClock implements Clock {
     return this.#nowMs
   }
 
-  /** Somebody sets the wall clock, forward or back (negative): `now()` and timers do not notice. */
+  /**
+   * Sets the wall clock forward or back (negative); `now()` and timers do not notice. ERR_INVALID_ARGUMENT for a time that no
+   * Date can hold.
+   */
   shiftWallClock(ms: number): void {
-    this.#epochMs += ms
+    const epochMs = this.#epochMs + (typeof ms === 'number' ? ms : Number.NaN)
+    if (Number.isNaN(new Date(epochMs + this.#nowMs).getTime())) {
+      throw invalid(
+        'ms',
+        `${messageOf(ms)} must be a number of milliseconds within the range of Date`,
+        'shiftWallClock',
+      )
+    }
+    this.#epochMs = epochMs
   }
 
   /** The wall clock's instant: `epoch` plus `now()`, unless somebody has set it since. */
@@ -85,6 +99,9 @@ export class SimulatedClock implements Clock {
   }
 
   setTimeout(callback: () => void, delayMs: number): number {
+    if (typeof callback !== 'function') throw invalid('callback', 'must be a function', 'setTimeout')
+    if (typeof delayMs !== 'number' && delayMs !== undefined)
+      throw invalid('delayMs', `of type ${typeof delayMs} must be a number of milliseconds`, 'setTimeout')
     const id = ++this.#lastId
     this.#timers.set(id, { id, dueMs: this.#nowMs + effectiveDelay(delayMs), callback })
     return id
@@ -101,7 +118,9 @@ export class SimulatedClock implements Clock {
    */
   advance(ms: number): Promise<void> {
     if (!Number.isFinite(ms) || ms < 0) {
-      return Promise.reject(invalid('ms', `${ms} must be a finite number of milliseconds, 0 or more`))
+      return Promise.reject(
+        invalid('ms', `${messageOf(ms)} must be a finite number of milliseconds, 0 or more`),
+      )
     }
     return this.#inTurn(async () => {
       const untilMs = this.#nowMs + ms
@@ -122,7 +141,13 @@ export class SimulatedClock implements Clock {
    * @example
    * await clock.runUntil(runtime.stopContainer(container, 10))   // ten simulated seconds, no real ones
    */
-  async runUntil<T>(promise: Promise<T>, { withinMs = runUntilMs }: { withinMs?: number } = {}): Promise<T> {
+  async runUntil<T>(promise: Promise<T>, options: { readonly withinMs?: number } = {}): Promise<T> {
+    checkOptionsObject(options, undefined)
+    const { withinMs = runUntilMs } = options
+    if (typeof Reflect.get(Object(promise), 'then') !== 'function')
+      throw invalid('promise', 'must be a promise', 'runUntil')
+    if (typeof withinMs !== 'number')
+      throw invalid('withinMs', 'must be a number of milliseconds', 'runUntil')
     const outcome = { isKnown: false }
     const note = (): void => {
       outcome.isKnown = true
@@ -197,8 +222,8 @@ function effectiveDelay(delayMs: number): number {
   return delayMs > 0 ? delayMs : 0
 }
 
-function invalid(field: string, problem: string): OciError {
-  return new OciError('ERR_INVALID_ARGUMENT', `${field} ${problem}`, { field, operation: 'advance' })
+function invalid(field: string, problem: string, operation: Operation = 'advance'): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', `${field} ${problem}`, { field, operation })
 }
 
 function tooMany(problem: string): OciError {

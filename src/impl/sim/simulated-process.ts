@@ -5,6 +5,7 @@
  * Deliberately not here: who hears of its end (`simulated-world.ts`), and what its program's words mean
  * (`simulated-program.ts`).
  */
+import { isError, messageOf } from '../../errors/index.ts'
 import type { Clock } from '../../surroundings/clock.ts'
 import { signalName } from '../../signals.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
@@ -221,7 +222,7 @@ export class SimulatedProcess {
       checkExitCode('exitCode', code)
       exitCode = code
     } catch (error) {
-      const words = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      const words = isError(error) ? (error.stack ?? error.message) : messageOf(error)
       if (this.#alive) streams.stderr.write(`${words}\n`)
       exitCode = 1
     }

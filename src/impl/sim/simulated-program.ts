@@ -164,7 +164,7 @@ const usageFields = {
 /** What a process writes, in the form that says everything. */
 export function outputOf({ output }: Pick<SimulatedProgram, 'output'>): readonly SimulatedOutput[] {
   if (output === undefined) return []
-  return typeof output === 'string' || output instanceof Uint8Array ? [{ stdout: output }] : output
+  return typeof output === 'string' || ArrayBuffer.isView(output) ? [{ stdout: output }] : output
 }
 
 /** `command` as a program, checked like one. */
@@ -208,14 +208,19 @@ function checkReaction(field: string, reaction: SimulatedReaction | undefined): 
 
 function checkAmount(field: string, value: unknown): void {
   if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return
-  const shown = typeof value === 'number' ? value : `of type ${typeof value}`
-  throw new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown} must be a number, 0 or more`, { field })
+  throw new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown(value)} must be a number, 0 or more`, {
+    field,
+  })
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : `of type ${typeof value}`
 }
 
 /** Throws ERR_INVALID_ARGUMENT unless `code` is what a process can exit with, or absent. */
 export function checkExitCode(field: string, code: number | undefined): void {
   if (code === undefined || (Number.isInteger(code) && code >= 0 && code <= 255)) return
-  throw new OciError('ERR_INVALID_ARGUMENT', `${field} ${code} must be a whole number from 0 to 255`, {
+  throw new OciError('ERR_INVALID_ARGUMENT', `${field} ${shown(code)} must be a whole number from 0 to 255`, {
     field,
   })
 }
@@ -223,6 +228,6 @@ export function checkExitCode(field: string, code: number | undefined): void {
 /** Throws ERR_INVALID_ARGUMENT unless `ms` is a time that comes, or absent. */
 export function checkTime(field: string, ms: number | undefined): void {
   if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) return
-  const message = `${field} ${ms} must be a finite number of milliseconds, 0 or more; leave it out for never`
+  const message = `${field} ${shown(ms)} must be a finite number of milliseconds, 0 or more; leave it out for never`
   throw new OciError('ERR_INVALID_ARGUMENT', message, { field })
 }

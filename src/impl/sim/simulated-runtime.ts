@@ -8,6 +8,7 @@
 import { systemClock, type Clock } from '../../surroundings/clock.ts'
 import type { OciLinuxResources } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
+import { checkOptionsObject, OciError } from '../../errors/index.ts'
 import { silentLogger, type Logger } from '../../surroundings/logger.ts'
 import type {
   AttachOptions,
@@ -261,7 +262,15 @@ export class SimulatedRuntime extends SimulatedStage implements RuntimeImpl {
 }
 
 function newSimulation(options: SimulatedRuntimeOptions): Simulation {
+  checkOptionsObject(options, undefined)
   const { clock = systemClock, logger = silentLogger, killsFrozen = false } = options
+  for (const [field, part, method] of [
+    ['clock', clock, 'setTimeout'],
+    ['logger', logger, 'debug'],
+  ] as const) {
+    if (typeof Reflect.get(Object(part), method) === 'function') continue
+    throw new OciError('ERR_INVALID_ARGUMENT', `${field} must have the method ${method}`, { field })
+  }
   const script = new SimulatedScript()
   const world = new SimulatedWorld(clock, killsFrozen, script)
   return { world, script, logger, calls: new SimulatedCalls(clock, logger), containers: new Map() }

@@ -42,16 +42,23 @@ export class SimulatedScript {
   }
 
   command(selector: ContainerSelector, which: CommandSelector, command: SimulatedCommand): void {
-    if (which === '') {
-      throw new OciError('ERR_INVALID_ARGUMENT', 'the name of a command must not be empty', {
-        field: 'which',
-      })
+    if (which === '' || !['string', 'function'].includes(typeof which)) {
+      throw new OciError(
+        'ERR_INVALID_ARGUMENT',
+        'which must be the name of a command, not empty, or a function',
+        {
+          field: 'which',
+        },
+      )
     }
     this.#commands.unshift({ selector, what: { which, program: programOfCommand(command) } })
   }
 
   listen(selector: ContainerSelector, port: number, listener: SimulatedListener | undefined): void {
     assertPort(port, { operation: 'listen' })
+    if (listener !== undefined && typeof listener !== 'function') {
+      throw new OciError('ERR_INVALID_ARGUMENT', 'listener must be a function', { field: 'listener' })
+    }
     this.#listeners.unshift({ selector, what: { port, listener } })
   }
 

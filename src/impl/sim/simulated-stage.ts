@@ -5,7 +5,7 @@
  * Deliberately not here: what the supervisor asks for (`simulated-runtime.ts`).
  */
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
+import { OciError, publicCall } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { ContainerSelector, SimulatedFault } from './fault-script.ts'
 import type { SimulatedCalls, SimulatedCall } from './simulated-calls.ts'
@@ -44,7 +44,10 @@ export class SimulatedStage {
    * sim.program((container) => container.labels['app'] === 'web', { onTerm: 'ignore' })
    */
   program(containers: ContainerSelector, program: SimulatedProgram): void {
-    this.simulation.script.program(containers, program)
+    publicCall({ operation: 'program' }, () => {
+      checkSelector(containers)
+      this.simulation.script.program(containers, program)
+    })
   }
 
   /**
@@ -57,7 +60,10 @@ export class SimulatedStage {
    * sim.command('db', (argv) => argv.includes('--slow'), async (argv, io) => { await io.sleep(5000) })
    */
   command(containers: ContainerSelector, which: CommandSelector, command: SimulatedCommand): void {
-    this.simulation.script.command(containers, which, command)
+    publicCall({ operation: 'command' }, () => {
+      checkSelector(containers)
+      this.simulation.script.command(containers, which, command)
+    })
   }
 
   /**
@@ -68,7 +74,10 @@ export class SimulatedStage {
    * sim.listen('web', 8080, (connection) => connection.pipe(connection))
    */
   listen(containers: ContainerSelector, port: number, listener: SimulatedListener | undefined): void {
-    this.simulation.script.listen(containers, port, listener)
+    publicCall({ operation: 'listen' }, () => {
+      checkSelector(containers)
+      this.simulation.script.listen(containers, port, listener)
+    })
   }
 
   /**
@@ -79,7 +88,10 @@ export class SimulatedStage {
    * sim.inject('web', { effect: 'create', fault: 'late', delayMs: 300_000 })
    */
   inject(containers: ContainerSelector, fault: SimulatedFault): void {
-    this.simulation.calls.faults.inject(containers, fault)
+    publicCall({ operation: 'inject' }, () => {
+      checkSelector(containers)
+      this.simulation.calls.faults.inject(containers, fault)
+    })
   }
 
   /** Forgets the faults that have not been used up. Calls that hang go on hanging. */
@@ -171,8 +183,16 @@ export class SimulatedStage {
   #existing(id: string): SimulatedContainer {
     const found = this.simulation.world.find(id)
     if (found !== undefined) return found
-    throw new OciError('ERR_NOT_FOUND', `container ${id} does not exist in the simulated world`, {
-      containerId: id,
+    const name = typeof id === 'string' ? id : `of type ${typeof id}`
+    throw new OciError('ERR_NOT_FOUND', `container ${name} does not exist in the simulated world`, {
+      containerId: name,
     })
   }
+}
+
+function checkSelector(containers: unknown): void {
+  if (typeof containers === 'string' || typeof containers === 'function') return
+  throw new OciError('ERR_INVALID_ARGUMENT', 'containers must be an id or a function', {
+    field: 'containers',
+  })
 }

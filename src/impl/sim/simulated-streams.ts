@@ -1,7 +1,7 @@
 /** The ports and the log of simulated containers. */
 import { Duplex } from 'node:stream'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
+import { isError, messageOf, OciError } from '../../errors/index.ts'
 import { joinStreams, type JoinEnd } from '../join-streams.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { assertPort, portRefusedCode, type PortForwardRequest, type StreamEffects } from '../streams-port.ts'
@@ -114,7 +114,7 @@ function connect({ process }: SimulatedContainer, listener: SimulatedListener): 
   try {
     listener(inside)
   } catch (error) {
-    inside.destroy(error instanceof Error ? error : new Error(String(error)))
+    inside.destroy(isError(error) ? error : new Error(messageOf(error)))
   }
   return { outside, gone: gone.promise, forget }
 }

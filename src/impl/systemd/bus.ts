@@ -5,7 +5,7 @@
  * under way fails, nothing is repeated. Deliberately not here: reconnecting, which is for whoever needs a connection.
  */
 import { createConnection, type Socket } from 'node:net'
-import { errnoOf, isOciError, OciError } from '../../errors/index.ts'
+import { errnoOf, isError, isOciError, messageOf, OciError } from '../../errors/index.ts'
 import {
   decodeMessage,
   encodeMessage,
@@ -177,7 +177,7 @@ class Connection implements Bus {
       if (this.#authenticated !== undefined) this.#readLine()
       else this.#readMessages()
     } catch (error) {
-      this.#end(error instanceof Error ? error : new Error(String(error)))
+      this.#end(isError(error) ? error : new Error(messageOf(error)))
     }
   }
 

@@ -189,7 +189,8 @@ async function askToCreate(
   // Nobody must ever be led to signal us, or init.
   if (pid > 1 && pid !== process.pid)
     return { pid, startTicks: (await readProcessStat(pid))?.startTicks ?? '0' }
-  throw new OciError('ERR_MONITOR_FAILED', `the shim says that the container's process is ${pid}`)
+  const message = `the shim says that the process of container ${container.id} is ${pid}`
+  throw new OciError('ERR_MONITOR_FAILED', message, { containerId: container.id })
 }
 
 /** runc's shim and others take options of different types, and refuse each other's. */

@@ -13,6 +13,7 @@ import { KernelLog } from '../host/kernel-log.ts'
 import { ExecHome } from '../host/exec-home.ts'
 import { Sampling } from '../sampling.ts'
 import type { ExitSource, RuntimeImpl } from '../runtime-impl.ts'
+import { searchPath } from '../search-path.ts'
 import { attach } from './attach.ts'
 import { check } from './check.ts'
 import { cleanUp } from './clean-up.ts'
@@ -96,7 +97,7 @@ function worldOf({
 }: RuntimeVmOptions): VmWorld {
   let mounts: Promise<readonly CgroupMount[]> | undefined
   let events: Promise<ShimEvents> | undefined
-  const env = { PATH: environment['PATH'] ?? '' }
+  const env = { PATH: searchPath(environment) }
   const world: VmWorld = {
     config,
     launcher,

@@ -3,7 +3,8 @@ import { basename } from 'node:path'
 import { validateRuntimeHandler } from '../../config/validate-runtime-handler.ts'
 import type { Container } from '../../container.ts'
 import type { Launcher } from '../launcher/launcher.ts'
-import { defaultPath, runtimeEnvironment } from '../host/runtime-environment.ts'
+import { runtimeEnvironment } from '../host/runtime-environment.ts'
+import { searchPath } from '../search-path.ts'
 import type { ExecHome } from '../host/exec-home.ts'
 import type { OomEvidence } from '../host/oom-evidence.ts'
 import { findProgram, runtimePath } from '../host/programs.ts'
@@ -106,7 +107,7 @@ export async function ociRuntimePath(
 ): Promise<string | undefined> {
   if (handler.ociRuntimePath !== undefined) return handler.ociRuntimePath
   if (handler.runtimeConfigPath !== undefined || !isShimOfRunc(shim)) return undefined
-  const path = env['PATH'] ?? defaultPath
+  const path = searchPath(env)
   const key = `runc\0${path}`
   const found = world.programs.get(key) ?? findProgram('runc', path)
   world.programs.set(key, found)

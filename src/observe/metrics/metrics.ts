@@ -3,15 +3,9 @@
  * scraped. A runtime that nobody measures has none of this: no subscription, no timer, no histogram.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import {
-  Counter,
-  Gauge,
-  Histogram,
-  register as defaultRegister,
-  type Metric,
-  type Registry,
-} from 'prom-client'
+import { Counter, Gauge, Histogram, register as defaultRegister, type Registry } from 'prom-client'
 import type { Container, ExitStatus } from '../../container.ts'
+import { checkOptionsObject, OciError, publicCall } from '../../errors/index.ts'
 import type { ContainerEvent } from '../event-types.ts'
 import type { EventLog } from '../events.ts'
 import { isEscalation, OperationTimes } from './operations.ts'
@@ -48,44 +42,76 @@ const operationBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 /**
  * Counts what happens to the runtime's containers from now on, until the returned function is called, which also takes the
  * metrics out of the registry. What needs a look is looked up at every scrape. Closing the runtime ends the counting.
+ * ERR_INVALID_ARGUMENT for what is no registry, and for one that has metrics of these names: of a second runtime, say,
+ * which takes another `prefix`. The registry is then as it was.
  *
  * @example
  * const stop = collectMetrics(runtime)
  * console.log(await register.metrics())
  */
 export function collectMetrics(runtime: Measurable, options: MetricsOptions = {}): () => void {
-  const { register = defaultRegister, prefix = 'oci_supervisor_' } = options
-  const names: string[] = []
-  const named = <T extends Metric>(metric: T, name: string): T => {
-    names.push(name)
-    return metric
+  return publicCall({ operation: 'collectMetrics' }, () => {
+    checkOptionsObject(runtime, 'collectMetrics', 'runtime')
+    checkOptionsObject(runtime.parts, 'collectMetrics', 'runtime')
+    checkOptionsObject(options, 'collectMetrics')
+    const { register = defaultRegister, prefix = 'oci_supervisor_' } = options
+    checkRegister(register)
+    if (!isPrefix(prefix)) throw invalid('prefix', 'prefix must be the beginning of a metric name')
+    return startCollecting(runtime, register, prefix)
+  })
+}
+
+/** All metrics are made, or none: those of an earlier call on this registry stay as they are. */
+function startCollecting(runtime: Measurable, register: Registry, prefix: string): () => void {
+  const undo: (() => void)[] = []
+  const stop = (): void => {
+    for (const step of undo.splice(0)) step()
   }
-  const make: Make = {
-    counter: (name, help, labelNames = [], collect) => {
-      const full = `${prefix}${name}`
-      return named(
-        new Counter({ name: full, help, labelNames, registers: [register], ...collecting(collect) }),
-        full,
+  const claimed = (name: string): string => {
+    const full = `${prefix}${name}`
+    if (register.getSingleMetric(full) !== undefined) {
+      throw invalid(
+        'prefix',
+        `the registry has a metric ${full} already: stop the other collection, or give another prefix or register`,
       )
-    },
-    gauge: (name, help, labelNames, collect) => {
-      const full = `${prefix}${name}`
-      named(new Gauge({ name: full, help, labelNames, registers: [register], ...collecting(collect) }), full)
-    },
-    histogram: (name, help, labelNames, buckets) => {
-      const full = `${prefix}${name}`
-      return named(new Histogram({ name: full, help, labelNames, buckets, registers: [register] }), full)
-    },
+    }
+    undo.push(() => register.removeSingleMetric(full))
+    return full
   }
-  const count = eventCounters(make)
-  const subscription = runtime.parts.events.events$.subscribe(count)
-  lookUps(make, runtime)
-  const stopLag = loopLag(make)
-  return () => {
-    subscription.unsubscribe()
-    stopLag()
-    for (const name of names) register.removeSingleMetric(name)
+  const registers = [register]
+  const make: Make = {
+    counter: (name, help, labelNames = [], look) =>
+      new Counter({ name: claimed(name), help, labelNames, registers, ...collecting(look) }),
+    gauge: (name, help, labelNames, look) => {
+      void new Gauge({ name: claimed(name), help, labelNames, registers, ...collecting(look) })
+    },
+    histogram: (name, help, labelNames, buckets) =>
+      new Histogram({ name: claimed(name), help, labelNames, buckets, registers }),
   }
+  try {
+    const subscription = runtime.parts.events.events$.subscribe(eventCounters(make))
+    undo.push(() => subscription.unsubscribe())
+    lookUps(make, runtime)
+    undo.push(loopLag(make))
+    return stop
+  } catch (error) {
+    stop()
+    throw error
+  }
+}
+
+function isPrefix(prefix: unknown): boolean {
+  return typeof prefix === 'string' && /^(?:[a-z_:][\w:]*)?$/iu.test(prefix)
+}
+
+function checkRegister(register: Registry): void {
+  const methods = ['registerMetric', 'getSingleMetric', 'removeSingleMetric']
+  if (methods.every((name) => typeof Reflect.get(Object(register), name) === 'function')) return
+  throw invalid('register', 'register must be a registry of prom-client')
+}
+
+function invalid(field: string, message: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'collectMetrics', field })
 }
 
 interface Make {
@@ -198,13 +224,13 @@ const lagResolutionMs = 20
 /** Since the last scrape. */
 function loopLag(make: Make): () => void {
   const delays = monitorEventLoopDelay({ resolution: lagResolutionMs })
-  delays.enable()
   make.gauge('event_loop_lag_seconds', 'Delay of the event loop since the last scrape', ['of'], (gauge) => {
     gauge.set({ of: 'max' }, lagSeconds(delays.max))
     gauge.set({ of: 'p99' }, lagSeconds(delays.percentile(99)))
     gauge.set({ of: 'p50' }, lagSeconds(delays.percentile(50)))
     delays.reset()
   })
+  delays.enable()
   return () => {
     delays.disable()
   }

@@ -180,7 +180,7 @@ export function expectPlainWords({ message }: OciError): void {
 }
 
 /**
- * Creating with the handler `bad` fails so, and leaves a failed container that can be deleted, its id free, nothing
+ * Creating with the handler `bad` fails so (`<id>` in the message is the container's), and leaves a failed container that can be deleted, its id free, nothing
  * else, and a runtime that goes on.
  */
 export async function expectFailedCreate(
@@ -191,7 +191,14 @@ export async function expectFailedCreate(
   const container = await host.container(request)
   const before = host.files()
   const error = await rejection(host.runtime.createContainer(container))
-  expect(error).toMatchObject({ containerId: container.id, operation: 'createContainer', ...expected })
+  expect(error).toMatchObject({
+    containerId: container.id,
+    operation: 'createContainer',
+    ...expected,
+    ...('message' in expected && typeof expected.message === 'string'
+      ? { message: expected.message.replace('<id>', container.id) }
+      : {}),
+  })
   expectPlainWords(error)
   expect(container.phase).toBe('failed')
   expect(container.state).toMatchObject({ status: undefined, pid: 0, error: error.message })

@@ -24,7 +24,8 @@ describe('a monitor', () => {
       { script: 'echo "[conmon:e]: Failed to open log file: Permission denied" >&2; exit 1' },
       {
         ...monitorFailed,
-        message: 'the monitor exited with code 1: Failed to open log file: Permission denied',
+        message:
+          'the monitor of container <id> exited with code 1: Failed to open log file: Permission denied',
         command: {
           exitCode: 1,
           signal: undefined,
@@ -37,7 +38,7 @@ describe('a monitor', () => {
       { script: 'exit 3' },
       {
         ...monitorFailed,
-        message: 'the monitor exited with code 3: it said nothing',
+        message: 'the monitor of container <id> exited with code 3: it said nothing',
         command: { exitCode: 3, stderrTail: '' },
       },
     ],
@@ -51,7 +52,7 @@ describe('a monitor', () => {
       { script: 'kill -SEGV $$' },
       {
         ...monitorFailed,
-        message: 'the monitor was killed by SIGSEGV: it said nothing',
+        message: 'the monitor of container <id> was killed by SIGSEGV: it said nothing',
         command: { exitCode: undefined, signal: 'SIGSEGV' },
       },
     ],
@@ -63,31 +64,34 @@ describe('a monitor', () => {
     [
       'that never ends its answer',
       { script: `${oneMebibyte} >&3` },
-      { ...monitorFailed, message: matching(/^the monitor said what is no answer: "x{1024}"$/) },
+      {
+        ...monitorFailed,
+        message: matching(/^the monitor of container \S+ said what is no answer: "x{1024}"$/),
+      },
     ],
     [
       'that goes without a word',
       { script: 'head -c 1 <&4 >/dev/null; exit 0' },
       {
         ...monitorFailed,
-        message: 'the monitor closed its sync pipe without a word',
+        message: 'the monitor of container <id> closed its sync pipe without a word',
         command: { exitCode: 0 },
       },
     ],
     [
       'that goes without a word and without having listened',
       { script: 'exit 0' },
-      { ...monitorFailed, message: 'the monitor closed its sync pipe without a word' },
+      { ...monitorFailed, message: 'the monitor of container <id> closed its sync pipe without a word' },
     ],
     [
       'that leaves a daemon behind which says nothing',
       { script: 'head -c 1 <&4 >/dev/null; setsid sleep 1001 3>&- 4>&- & exit 0' },
-      { ...monitorFailed, message: 'the monitor closed its sync pipe without a word' },
+      { ...monitorFailed, message: 'the monitor of container <id> closed its sync pipe without a word' },
     ],
     [
       'that speaks nonsense and stays',
       { script: `head -c 1 <&4 >/dev/null; echo nonsense >&3; exec sleep 1002` },
-      { ...monitorFailed, message: 'the monitor said what is no answer: "nonsense"' },
+      { ...monitorFailed, message: 'the monitor of container <id> said what is no answer: "nonsense"' },
     ],
   ])('%s', async (_, badMonitor, expected) => {
     const host = await openBadHost({ badMonitor })
@@ -117,14 +121,14 @@ describe('a monitor', () => {
     const host = await openBadHost({ badMonitor: says(answer) })
     await expectFailedCreate(host, {
       ...monitorFailed,
-      message: `the monitor said what is no answer: ${JSON.stringify(answer)}`,
+      message: `the monitor of container <id> said what is no answer: ${JSON.stringify(answer)}`,
     })
   })
 
   it.each<[string, object]>([
     [
       '{"pid": -1}',
-      { code: 'ERR_CREATE_FAILED', message: 'the runtime refused to create the container without a word' },
+      { code: 'ERR_CREATE_FAILED', message: 'the runtime refused to create container <id> without a word' },
     ],
     [
       '{"pid": -1, "message": "no space left on device"}',

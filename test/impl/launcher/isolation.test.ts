@@ -52,7 +52,9 @@ describe('the launcher itself', () => {
         .split('\0')
         .filter((line) => line !== '')
         .map((line) => line.split('=')[0])
-      expect(new Set(names)).toEqual(new Set(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'PATH']))
+      expect(new Set(names)).toEqual(
+        new Set(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'OCI_SUPERVISOR_HELPER', 'PATH']),
+      )
     } finally {
       delete process.env['LAUNCHER_TEST_SECRET']
     }

@@ -97,6 +97,17 @@ describe.runIf(process.platform === 'linux')('the lock of a state directory', ()
     expect(result.stdout).not.toContain(stateDir)
   })
 
+  it.each([undefined, ''])('finds flock where the system has its programs when PATH is %j', async (path) => {
+    const own = process.env['PATH']
+    if (path === undefined) delete process.env['PATH']
+    else process.env['PATH'] = path
+    try {
+      expect((await lock(makeTempRoot())).fd).toBeGreaterThan(2)
+    } finally {
+      process.env['PATH'] = own
+    }
+  })
+
   it('says what is missing without the program flock', async () => {
     const stateDir = makeTempRoot()
     await expect(lockStateDirectory(stateDir, { path: stateDir })).rejects.toMatchObject({

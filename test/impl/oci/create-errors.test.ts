@@ -16,7 +16,7 @@ describe('a create that conmon did not complete', () => {
       '`/x`',
     ],
     [{ kind: 'refused', message: 'something new' }, 'ERR_CREATE_FAILED', 'something new'],
-    [{ kind: 'refused', message: '' }, 'ERR_CREATE_FAILED', 'without a word'],
+    [{ kind: 'refused', message: '' }, 'ERR_CREATE_FAILED', 'container c1 without a word'],
     [
       {
         kind: 'exited',
@@ -35,16 +35,20 @@ describe('a create that conmon did not complete', () => {
         stderrTail: '[conmon:e]: Failed to open log file No such process',
       },
       'ERR_MONITOR_FAILED',
-      'exited with code 1: Failed to open log file',
+      'the monitor of container c1 exited with code 1: Failed to open log file',
     ],
     [
       { kind: 'exited', exitCode: undefined, signal: 'SIGSEGV', stderrTail: '' },
       'ERR_MONITOR_FAILED',
-      'killed by SIGSEGV',
+      'container c1 was killed by SIGSEGV',
     ],
-    [{ kind: 'silent', exitCode: 0, stderrTail: '' }, 'ERR_MONITOR_FAILED', 'without a word'],
-    [{ kind: 'garbled', text: 'huh', stderrTail: '' }, 'ERR_MONITOR_FAILED', '"huh"'],
-    [{ kind: 'timedOut', stderrTail: '' }, 'ERR_TIMEOUT', '5000 ms'],
+    [{ kind: 'silent', exitCode: 0, stderrTail: '' }, 'ERR_MONITOR_FAILED', 'container c1 closed'],
+    [
+      { kind: 'garbled', text: 'huh', stderrTail: '' },
+      'ERR_MONITOR_FAILED',
+      'container c1 said what is no answer: "huh"',
+    ],
+    [{ kind: 'timedOut', stderrTail: '' }, 'ERR_TIMEOUT', 'container c1 was not created within 5000 ms'],
     [
       { kind: 'notStarted', errno: 'ENOENT', path: '/usr/bin/conmon' },
       'ERR_RUNTIME_NOT_FOUND',

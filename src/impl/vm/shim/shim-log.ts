@@ -5,6 +5,7 @@
 import { constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { ioError } from '../../../files.ts'
+import { untrackedFd } from '../../untracked-fd.ts'
 import type { Logger } from '../../../surroundings/logger.ts'
 
 /** Of one line; what is longer is cut. */
@@ -21,7 +22,7 @@ type Level = keyof Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
  * process alive. Throws ERR_IO.
  */
 export function readShimLog(path: string, containerId: string, logger: Logger): ShimLog {
-  const socket = new Socket({ fd: openBothWays(path), readable: true, writable: false })
+  const socket = new Socket({ fd: openUntracked(path), readable: true, writable: false })
   let rest = ''
   socket
     .setEncoding('utf8')
@@ -36,9 +37,10 @@ export function readShimLog(path: string, containerId: string, logger: Logger): 
   return { close: () => void socket.destroy() }
 }
 
-function openBothWays(path: string): number {
+function openUntracked(path: string): number {
+  const flags = constants.O_RDWR | constants.O_NONBLOCK
   try {
-    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW)
+    return untrackedFd(openSync(path, flags | constants.O_NOFOLLOW), flags)
   } catch (error) {
     throw ioError('open', path, error)
   }

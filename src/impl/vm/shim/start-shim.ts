@@ -4,7 +4,7 @@
  */
 import { lstat, rename } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { errnoOf, OciError } from '../../../errors/index.ts'
+import { errnoOf, isOciError, OciError } from '../../../errors/index.ts'
 import { readRuntimeWords } from '../../../errors/runtime-wording.ts'
 import { ioError } from '../../../files.ts'
 import type { CommandResult } from '../../launcher/launcher.ts'
@@ -107,7 +107,7 @@ function answerOf(argv: readonly string[], result: CommandResult): string {
   try {
     return socketOfAnswer(result.stdout)
   } catch (error) {
-    if (!(error instanceof OciError)) throw error
+    if (!isOciError(error)) throw error
     const { code, message, field } = error
     throw new OciError(code, message, { field, command: failedCommand(argv, result) })
   }

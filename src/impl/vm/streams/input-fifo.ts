@@ -11,8 +11,9 @@ import { constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errnoOf } from '../../../errors/index.ts'
+import { errnoOf, isError, messageOf } from '../../../errors/index.ts'
 import { ioError } from '../../../files.ts'
+import { untrackedFd } from '../../untracked-fd.ts'
 
 const pauseMinMs = 1
 const pauseMaxMs = 50
@@ -46,7 +47,7 @@ export class InputFifo extends Writable {
     this.on('error', () => undefined)
     this.#open().then(
       (socket) => this.#connect(socket),
-      (error: unknown) => this.destroy(error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => this.destroy(isError(error) ? error : new Error(messageOf(error))),
     )
   }
 
@@ -112,8 +113,8 @@ export class InputFifo extends Writable {
     await this.#starting.promise
     const endMs = performance.now() + openMaxMs
     for (let pauseMs = pauseMinMs; !signal.aborted; pauseMs = Math.min(pauseMs * 1.5, pauseMaxMs)) {
-      const fd = this.#tryOpen()
-      if (fd !== undefined) return new Socket({ fd, readable: false, writable: true })
+      const untracked = this.#tryOpen()
+      if (untracked !== undefined) return new Socket({ fd: untracked, readable: false, writable: true })
       if (performance.now() > endMs) throw ioError('open', this.#path, new Error('nobody reads from it'))
       await delay(pauseMs, undefined, { ref: this.#options.keepsAlive })
     }
@@ -122,8 +123,9 @@ export class InputFifo extends Writable {
 
   #tryOpen(): number | undefined {
     const { O_WRONLY, O_NONBLOCK, O_NOFOLLOW } = constants
+    const flags = O_WRONLY | O_NONBLOCK
     try {
-      return openSync(this.#path, O_WRONLY | O_NONBLOCK | O_NOFOLLOW)
+      return untrackedFd(openSync(this.#path, flags | O_NOFOLLOW), flags)
     } catch (error) {
       if (errnoOf(error) === 'ENXIO') return undefined
       throw ioError('open', this.#path, error)

@@ -5,9 +5,7 @@
  * full pipe makes the writer wait. What was read and not yet passed on dies with us. So nothing is read ahead: every
  * chunk is given away before the next one is read, and who cannot take another one says `hold`.
  */
-import { closeSync, fstatSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { ioError } from '../../../files.ts'
 import { FifoEnd } from '../../fifo.ts'
 
 /** One for all: libuv reads into it and calls back before it reads anything else. A pipe's own size. */
@@ -31,12 +29,7 @@ export class OutputFifo {
         return true
       },
     }
-    try {
-      this.#socket = new Socket({ fd: this.#fdOf(path), readable: true, writable: false, onread })
-    } catch (error) {
-      this.#end.abandon()
-      throw error
-    }
+    this.#socket = new Socket({ fd: this.#end.takeEarly(), readable: true, writable: false, onread })
     this.ended = new Promise((resolve) => {
       this.#socket.once('end', () => resolve(true)).once('close', () => resolve(false))
       // An error closes it.
@@ -61,12 +54,5 @@ export class OutputFifo {
   close(): void {
     this.#end.abandon()
     this.#socket.destroy()
-  }
-
-  #fdOf(path: string): number {
-    const fd = this.#end.takeEarly()
-    if (fstatSync(fd).isFIFO()) return fd
-    closeSync(fd)
-    throw ioError('open', path, new Error('it must be a FIFO'))
   }
 }

@@ -9,7 +9,7 @@
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf'
 import type { DescMethodUnary, MessageInitShape, MessageShape, DescMessage } from '@bufbuild/protobuf'
 import { connect, type Socket } from 'node:net'
-import { OciError, toOciError } from '../../../errors/index.ts'
+import { isOciError, OciError, toOciError } from '../../../errors/index.ts'
 import { RequestSchema, ResponseSchema } from '../messages/generated/ttrpc_pb.ts'
 import { encodeFrame, FrameReader, kindRequest, kindResponse, type Frame } from './frames.ts'
 import { RpcError, rpcStatus } from './rpc-error.ts'
@@ -168,7 +168,7 @@ class SocketClient implements TtrpcClient {
         this.#pending.delete(streamId)
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
-        if (answer instanceof OciError) reject(answer)
+        if (isOciError(answer)) reject(answer)
         else resolve(answer)
       }
       const onAbort = (): void => settle(abortedError(signal))
@@ -210,7 +210,7 @@ function decodeAnswer<O extends DescMessage>(method: DescMethodUnary<DescMessage
     }
     return fromBinary(method.output, payload)
   } catch (error) {
-    if (error instanceof OciError) throw error
+    if (isOciError(error)) throw error
     const message = `shim ${method.name}: the answer is no ${method.output.typeName}`
     throw new OciError('ERR_RUNTIME_FAILED', message, { cause: error })
   }

@@ -13,7 +13,7 @@ import type {
 } from '@bufbuild/protobuf'
 import { chmod, unlink } from 'node:fs/promises'
 import { createServer, type Socket } from 'node:net'
-import { errnoOf } from '../../../errors/index.ts'
+import { errnoOf, messageOf } from '../../../errors/index.ts'
 import { ioError } from '../../../files.ts'
 import { RequestSchema, ResponseSchema, type Request } from '../messages/generated/ttrpc_pb.ts'
 import {
@@ -155,7 +155,7 @@ async function answerOf(
 }
 
 function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }
 
 function decodeRequest(data: Uint8Array): Request {
