@@ -17,7 +17,7 @@ import { listenAsMonitor } from './fake-monitor.ts'
 
 async function openBridge(options: Partial<AttachBridgeOptions> = {}): Promise<AttachBridge> {
   const launcher = await openLauncher({ logger: silentLogger })
-  const bridge = openAttachBridge({ launcher, logger: silentLogger, ...options })
+  const bridge = openAttachBridge({ launcher, logger: silentLogger, directory: makeTempRoot(), ...options })
   onTestFinished(async () => {
     await bridge.close()
     await launcher.close()

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openLauncher } from '../../../src/impl/launcher/launcher.ts'
+import { protocolVersion } from '../../../src/impl/launcher/protocol.ts'
 import {
   awaitStart,
   containing,
@@ -79,22 +80,6 @@ describe('the death of the launcher', () => {
     await expect(outcome).rejects.toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
   })
 
-  it('takes no link away: the death of a monitor is still seen', async () => {
-    const launcher = await testLauncher()
-    const dir = scratchDir()
-    const command = fakeMonitor(dir, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`)
-    const created = expectCreated(await launcher.spawnMonitor(command, noMove))
-    const daemon = killAtEnd(readPid(dir, 'daemon'))
-    const lost = launcher.pid ?? 0
-    process.kill(lost, 'SIGKILL')
-    await waitFor('the loss is noticed', () => launcher.pid === undefined)
-    expect(isAlive(daemon)).toBe(true)
-    const early = await Promise.race([created.monitorGone?.then(() => 'gone'), launcher.run(quick)])
-    expect(early).not.toBe('gone')
-    process.kill(daemon, 'SIGKILL')
-    await created.monitorGone
-  })
-
   it('rejects with the reason when no launcher can be started at first', async () => {
     const opening = openLauncher({ launcherPath: program('throw new Error("broken " + "install")') })
     await expect(opening).rejects.toMatchObject({
@@ -124,7 +109,7 @@ describe('the death of the launcher', () => {
       const seen = existsSync(new URL('seen', import.meta.url))
       appendFileSync(new URL('seen', import.meta.url), 'x')
       if (seen) throw new Error('worn out')
-      process.send({ type: 'hello', protocol: 1, notes: [] })
+      process.send({ type: 'hello', protocol: ${protocolVersion}, notes: [] })
       process.on('message', () => process.exit(9))`)
     const launcher = await testLauncher({ launcherPath: file })
     await expect(launcher.run(quick)).rejects.toMatchObject({
@@ -144,7 +129,7 @@ describe('the death of the launcher', () => {
 
   it('comes to a launcher that talks nonsense', async () => {
     const file = program(`
-      process.send({ type: 'hello', protocol: 1, notes: [] })
+      process.send({ type: 'hello', protocol: ${protocolVersion}, notes: [] })
       process.on('message', ({ id }) => process.send({ type: 'ran', id, result: { stdout: 7 } }))`)
     const launcher = await testLauncher({ launcherPath: file })
     await expect(launcher.run(quick)).rejects.toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
@@ -152,7 +137,7 @@ describe('the death of the launcher', () => {
 
   it('comes to a launcher that does not even confirm an abort', { timeout: long }, async () => {
     const file = program(`
-      process.send({ type: 'hello', protocol: 1, notes: [] })
+      process.send({ type: 'hello', protocol: ${protocolVersion}, notes: [] })
       process.on('message', () => {})`)
     const launcher = await testLauncher({ launcherPath: file })
     const stuck = launcher.pid ?? 0
@@ -221,10 +206,9 @@ describe('closing', () => {
     const launcher = await openLauncher()
     const dir = scratchDir()
     const command = fakeMonitor(dir, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`)
-    const created = expectCreated(await launcher.spawnMonitor(command, noMove))
+    expectCreated(await launcher.spawnMonitor(command, noMove))
     const daemon = killAtEnd(readPid(dir, 'daemon'))
     await launcher.close()
-    expect(created.sync?.destroyed).toBe(false)
     expect(isAlive(daemon)).toBe(true)
   })
 })

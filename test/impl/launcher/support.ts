@@ -16,7 +16,7 @@ import {
 } from '../../../src/impl/launcher/launcher.ts'
 import { env } from './support-scripts.ts'
 
-export { awaitStart, env, fakeMonitor, forkDaemon } from './support-scripts.ts'
+export { awaitStart, env, fakeMonitor, forkDaemon, makeFifo } from './support-scripts.ts'
 
 export function scratchDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'launcher-'))
@@ -55,7 +55,6 @@ export function readPid(...path: string[]): number {
 
 export function expectCreated(outcome: MonitorOutcome): MonitorCreated {
   if (outcome.kind !== 'created') throw new Error(`expected a container, got ${JSON.stringify(outcome)}`)
-  onTestFinished(() => void outcome.sync?.destroy())
   return outcome
 }
 
