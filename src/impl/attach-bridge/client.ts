@@ -141,7 +141,10 @@ class HelperBridge implements AttachBridge {
       const argv = [node, program, meeting.name] as const
       const env = { PATH: process.env['PATH'] ?? '' }
       const attending = launcher.attend({ argv, env, cwd: meeting.directory, stdio: {} })
-      const child = await untilAborted(attending, this.#closing.signal)
+      const child = await untilAborted(attending, this.#closing.signal).catch((error: unknown) => {
+        throwIfOver(this.#closing.signal, undefined)
+        throw error
+      })
       if ('errno' in child)
         throw lost(`${child.path} cannot be executed: ${child.errno}`, failedCommand(argv))
       const first = await within(Promise.race([meeting.connection, child.ended]), startTimeoutMs)

@@ -43,8 +43,11 @@ export async function execSync(
   const launching = launch(world, container, request, hooks)
   const first = await firstOf(launching, request.timeoutMs, signal)
   if (typeof first === 'string') {
-    // It has not begun in its time: a launcher may not answer, or a disk.
-    void launching.then(endLate, () => undefined)
+    // It has not begun in its time. It is ended as soon as it does, but a launcher that does not answer is not waited for.
+    await within(
+      launching.then(endLate).catch(() => undefined),
+      endLimitMs,
+    )
     const nothing = { stdout: Buffer.alloc(0), truncated: false, drained: true }
     return cutShort(first, container.id, nothing)
   }
@@ -86,8 +89,9 @@ async function launch(
 }
 
 async function endLate({ launched, captures }: Launched): Promise<void> {
-  await launched.end(endLimitMs)
+  const isCleared = await launched.end(endLimitMs)
   for (const capture of captures) capture.close()
+  if (isCleared) await launched.cleared
 }
 
 type Limit = 'timeout' | 'abort'

@@ -9,6 +9,9 @@ export const env = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
 
 const monitorEnv = { ...env, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' }
 
+/** How many monitors an embedder of that name starts. */
+export const crowdSize = 8
+
 /** A shell script in the part of conmon: fd 3 is the sync pipe, fd 4 the start pipe. */
 export function fakeMonitor(dir: string, script: string): MonitorCommand {
   const file = join(dir, 'monitor.sh')
