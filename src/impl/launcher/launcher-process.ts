@@ -69,6 +69,7 @@ export async function startLauncherProcess(options: LauncherProcessOptions): Pro
     return stderrTail === '' ? how : `${how}: ${stderrTail}`
   })
   child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk)).on('error', () => undefined)
+  const lifeline = lifelineOf(child)?.on('error', () => undefined)
 
   const identity = child.pid === undefined ? undefined : readIdentitySync(child.pid)
   const end = () => endOrKill(child, identity, logger)
@@ -87,8 +88,11 @@ export async function startLauncherProcess(options: LauncherProcessOptions): Pro
   if (identity !== undefined) await options.onStarted?.(identity)
   child.unref()
   child.channel?.unref()
-  for (const stream of [child.stderr, lifelineOf(child)]) if (stream instanceof Socket) stream.unref()
-  void ended.then(() => pings.stop())
+  for (const stream of [child.stderr, lifeline]) if (stream instanceof Socket) stream.unref()
+  void ended.finally(() => {
+    pings.stop()
+    lifeline?.destroy()
+  })
   return {
     pid: child.pid ?? 0,
     ended,
@@ -102,7 +106,7 @@ export async function startLauncherProcess(options: LauncherProcessOptions): Pro
     },
     end,
     disconnect: () => {
-      lifelineOf(child)?.destroy()
+      lifeline?.destroy()
       if (child.connected) child.disconnect()
     },
     exited,
@@ -120,7 +124,8 @@ async function endOrKill(
   logger: LauncherLogger,
 ): Promise<void> {
   try {
-    if (identity !== undefined) await endLauncher(identity)
+    if (identity === undefined) child.kill('SIGKILL')
+    else await endLauncher(identity)
   } catch (error) {
     logger.warn(
       { launcherPid: child.pid, err: error },
