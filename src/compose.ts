@@ -262,6 +262,14 @@ class SharedParts {
     const launcher = await openLauncher({
       logger,
       heldFd: lock?.fd,
+      onStarted: async (identity) => {
+        try {
+          await lock?.nameLauncher(identity)
+        } catch (error) {
+          // It ends by itself when we do; only one that is stopped by then keeps a later supervisor out.
+          logger.warn({ err: error }, 'the launcher cannot be named in the lock of the state directory')
+        }
+      },
       ...(nodePath === undefined ? {} : { nodePath }),
       ...(launcherPath === undefined ? {} : { launcherPath }),
     })

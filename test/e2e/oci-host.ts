@@ -146,8 +146,9 @@ export function traces({ root, config }: OciHost, container: Container): string[
   )
   const elsewhere = ['exit', 'oom', 'runtime-oci.json'].map((name) => `${container.dir}/${name}`)
   const link = `${config.containerAttachSocketDir}/${container.id}`
+  const fifo = `${config.runDir}/sync/${container.id}`
   const state = `${config.runDir}/runtimes/${config.defaultRuntime}/${container.id}`
-  const files = [...inBundle, ...elsewhere, state].filter((file) => existsSync(file))
+  const files = [...inBundle, ...elsewhere, fifo, state].filter((file) => existsSync(file))
   const links = readdirSync(config.containerAttachSocketDir).includes(container.id) ? [link] : []
   return [
     ...files,

@@ -8,6 +8,7 @@ import { mkdir, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OciError, errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import { within } from '../launcher/deadlines.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import { abandonedIn, markedName } from './owner-mark.ts'
 
@@ -15,6 +16,7 @@ const fifoBatch = 48
 /** More are made when fewer are left, before somebody has to wait for them. */
 const fifosMin = 16
 const mkfifoTimeoutMs = 30_000
+const closeGraceMs = 5000
 
 export interface ExecHomeOptions {
   readonly runDir: string
@@ -58,9 +60,9 @@ export class ExecHome {
     await this.#mkfifo([path])
   }
 
-  /** Removes everything. Nothing of it may be in use. */
+  /** Removes everything. Nothing of it may be in use. A launcher that does not answer is not waited for. */
   async close(): Promise<void> {
-    await this.#refill?.catch(() => undefined)
+    if (this.#refill !== undefined) await within(Promise.allSettled([this.#refill]), closeGraceMs)
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
     this.#fifos = []
