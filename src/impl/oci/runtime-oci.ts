@@ -128,6 +128,7 @@ function worldOf({
     unclean: new WeakSet(),
     creating: new Map(),
     home: new ExecHome({ runDir: config.runDir, launcher, env: { PATH: environment['PATH'] ?? '' } }),
+    sharedCgroups: new Set(),
     syncPipes: new Map(),
     oomBeforeKill: new Map(),
     sampling: new Sampling(),
