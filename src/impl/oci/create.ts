@@ -20,7 +20,7 @@ import { readIdentity, readProcessStat } from '../process-identity.ts'
 import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { conmonCreateArguments, monitorEnvironment } from './conmon-arguments.ts'
 import { removeMadeFiles } from './leftovers.ts'
-import { monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
+import { cgroupsToMake, monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
 import { placeSyncFifo, watchMonitor } from './monitor-sync.ts'
 import { readPidFile } from './monitor.ts'
 import type { Notes } from './notes.ts'
@@ -80,6 +80,7 @@ async function createWithMonitor(
     ownPidNamespace: hasOwnPidNamespace(checked.spec),
     init: undefined,
     cgroupPaths: {},
+    ...(checked.monitorScope === undefined ? await cgroupsToMake(mounts, checked) : {}),
     monitorCgroups: monitorCgroupDirectories(mounts, checked.monitorCgroup),
     monitorScope: checked.monitorScope?.name,
     kernelLogEnd: checked.monitorScope === undefined ? undefined : await world.kernelLog.end(),
@@ -89,7 +90,7 @@ async function createWithMonitor(
   const [syncFifo = ''] = await world.home.takeFifos(1)
   const command = {
     argv,
-    env: monitorEnvironment(place.env),
+    env: monitorEnvironment(place.env, container),
     cwd: paths.bundle,
     timeoutMs: justBefore(timeoutMs),
     syncFifo,

@@ -4,10 +4,10 @@ import { errnoOf, isOciError } from '../../errors/index.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { cleanUp } from './clean-up.ts'
-import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
+import { removeCgroups, removeContainerCgroups, removeMadeParents } from '../host/container-cgroups.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
-import { findMonitor } from './monitor.ts'
+import { findMonitor, monitorOf } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
 
@@ -25,9 +25,10 @@ export async function deleteContainer(
   const { signal } = options
   const place = await placeOf(world, container)
   const notes = await world.notebook.read(container, place.paths.notesFile)
-  const monitor = await findMonitor(place)
+  const isOurs = notes !== undefined || world.ours.has(container)
+  const monitor = await (isOurs ? monitorOf(place) : findMonitor(place))
   // Never created, or cleaned up.
-  if (notes === undefined && monitor === undefined && !world.ours.has(container)) return
+  if (!isOurs && monitor === undefined) return
   await deleteStopped(world, place, notes, signal)
   await seeMonitorEnd(place, monitor, signal)
   // A runtime that has forgotten the container leaves them.
@@ -40,6 +41,7 @@ export async function deleteContainer(
     if (!isOciError(error) || error.code === 'ERR_ABORTED' || errnoOf(error.cause) !== undefined) throw error
     world.logger.warn({ containerId: container.id, err: error }, 'the cgroup of a monitor stays')
   }
+  await removeMadeParents(notes?.madeParents ?? [], world.sharedCgroups)
   await forget(world, place)
 }
 

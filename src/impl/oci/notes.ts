@@ -20,6 +20,10 @@ export interface Notes {
   readonly cgroupPaths: CgroupPaths
   /** It is in the group of its monitor, which others are in as well: an ordinary user's, whose bundle names none. */
   readonly sharesCgroup?: boolean | undefined
+  /** Directories of the container's own group that were not there before its create. */
+  readonly madeCgroups?: readonly string[] | undefined
+  /** The same of groups above that and above the monitor's; the deepest first. */
+  readonly madeParents?: readonly string[] | undefined
   /** Directories of the monitor's own group. */
   readonly monitorCgroups: readonly string[]
   /** The systemd unit that this group belongs to; undefined where we made it. */
@@ -34,6 +38,8 @@ const notesSchema = z.object({
   init: identitySchema.optional(),
   cgroupPaths: z.record(z.string(), z.string().startsWith('/')),
   sharesCgroup: z.boolean().optional(),
+  madeCgroups: z.array(z.string().startsWith('/')).optional(),
+  madeParents: z.array(z.string().startsWith('/')).optional(),
   monitorCgroups: z.array(z.string().startsWith('/')),
   monitorScope: z.string().endsWith('.scope').optional(),
   kernelLogEnd: logPositionSchema.optional(),

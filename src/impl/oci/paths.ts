@@ -18,6 +18,8 @@ export interface ContainerPaths {
   readonly initPidFile: string
   /** SEQPACKET socket. */
   readonly attachSocket: string
+  /** Where conmon waits for the runtime to hand over a terminal; with six more characters at the end. */
+  readonly consoleSocket: string
   /** FIFO: terminal size and log reopening. */
   readonly controlFifo: string
   /** FIFO: terminal size. */
@@ -59,6 +61,7 @@ export function containerPaths(
     monitorPidFile: `${bundle}/conmon-pidfile`,
     initPidFile: `${bundle}/pidfile`,
     attachSocket: `${bundle}/attach`,
+    consoleSocket: `${bundle}/conmon-term`,
     controlFifo: `${bundle}/ctl`,
     windowSizeFifo: `${bundle}/winsz`,
     attachLink: attachLink(settings.containerAttachSocketDir, id),

@@ -132,6 +132,7 @@ function worldOf({
     unclean: new WeakSet(),
     creating: new Map(),
     home: new ExecHome({ runDir: config.runDir, launcher, env: { PATH: searchPath(environment) } }),
+    sharedCgroups: new Set(),
     syncPipes: new Map(),
     oomBeforeKill: new Map(),
     sampling: new Sampling(),

@@ -32,6 +32,8 @@ export interface OciWorld extends HostWorld {
   readonly adopted: WeakMap<Container, Provenance>
   /** Containers whose clean-up has begun and not succeeded: deleting them is cleaning them up. */
   readonly unclean: WeakSet<Container>
+  /** Groups that were made for containers that are deleted, and that others are in. */
+  readonly sharedCgroups: Set<string>
   /** Creates under way, by id: `cleanUp` comes when they are cancelled, not when they have ended. */
   readonly creating: Map<string, Promise<unknown>>
   /** FIFOs, and directories for commands. */

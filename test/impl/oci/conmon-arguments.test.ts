@@ -84,10 +84,16 @@ describe('the environment of conmon', () => {
   })
 
   it('has a PATH when we have none, and the numbers of the pipes', () => {
-    const env = monitorEnvironment(runtimeEnvironment([], {}))
+    const env = monitorEnvironment(runtimeEnvironment([], {}), { terminal: false })
     expect(env).toMatchObject({ _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' })
     expect(env['PATH']).toContain('/usr/bin')
     expect(env).not.toHaveProperty('XDG_RUNTIME_DIR')
+  })
+
+  it('has conmon make the socket of a terminal in the bundle, which is its working directory', () => {
+    const ofRuntime = runtimeEnvironment(['TMPDIR=/elsewhere'], {})
+    expect(monitorEnvironment(ofRuntime, { terminal: true })).toMatchObject({ TMPDIR: '.' })
+    expect(monitorEnvironment(ofRuntime, { terminal: false })).toMatchObject({ TMPDIR: '/elsewhere' })
   })
 })
 
