@@ -8,7 +8,10 @@ import { lstat } from 'node:fs/promises'
 import type { Container } from '../container.ts'
 import { OciError, errnoOf, inContext } from '../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from '../files.ts'
+import { atOnce, inSlices } from '../surroundings/slices.ts'
 import type { OciSpec } from './oci-spec.ts'
+import { checkSpec, unusable } from './spec-check.ts'
+import { parseSpecJson, specJson } from './spec-json.ts'
 
 export { defaultSpec, type DefaultSpecOptions } from './default-spec.ts'
 
@@ -30,8 +33,8 @@ export async function writeBundle(dir: string, spec: OciSpec): Promise<void> {
 
 async function write(dir: string, spec: OciSpec): Promise<void> {
   const file = configPath(dir)
-  assertSpec(spec, file)
-  const text = `${JSON.stringify(spec, undefined, 2)}\n`
+  // Before anything is waited for: the spec is the caller's, who may change it for the next bundle.
+  const text = `${atOnce(specJson(atOnce(checkSpec(spec, file)), '  '))}\n`
   if (Buffer.byteLength(text) > bundleConfigMaxBytes) {
     throw unusable(file, undefined, `would be larger than ${bundleConfigMaxBytes} bytes`)
   }
@@ -59,8 +62,7 @@ export async function readBundleSpec(container: Container): Promise<OciSpec> {
   try {
     const given = container.spec
     if (given === undefined) return await readConfig(configPath(container.bundlePath))
-    assertSpec(given, undefined)
-    return given
+    return await inSlices(checkSpec(given, undefined))
   } catch (error) {
     throw inContext(error, { containerId: container.id, operation: 'createContainer' })
   }
@@ -69,72 +71,17 @@ export async function readBundleSpec(container: Container): Promise<OciSpec> {
 async function readConfig(file: string): Promise<OciSpec> {
   const text = await readTextFile(file, { maxBytes: bundleConfigMaxBytes, code: 'ERR_BUNDLE' })
   if (text === undefined) throw unusable(file, undefined, 'does not exist')
-  let value: unknown
+  return inSlices(checkSpec(await parse(text, file), file))
+}
+
+async function parse(text: string, file: string): Promise<unknown> {
   try {
-    value = JSON.parse(text)
+    return await inSlices(parseSpecJson(text))
   } catch (error) {
-    throw unusable(file, undefined, 'is not JSON', error)
+    throw unusable(file, undefined, error instanceof RangeError ? error.message : 'is not JSON', error)
   }
-  assertSpec(value, file)
-  return value
-}
-
-/** What this library relies on; everything else is the runtime's to judge. */
-function assertSpec(value: unknown, file: string | undefined): asserts value is OciSpec {
-  if (!isObject(value)) throw unusable(file, undefined, 'must be a JSON object')
-  if (typeof value['ociVersion'] !== 'string' || value['ociVersion'] === '') {
-    throw unusable(file, 'ociVersion', 'must be a version')
-  }
-  const process = value['process']
-  if (!isObject(process)) throw unusable(file, 'process', 'must be an object')
-  assertArgs(process['args'], file)
-  refuseNul(value, file)
-}
-
-function assertArgs(args: unknown, file: string | undefined): void {
-  if (!Array.isArray(args) || args.length === 0) throw unusable(file, 'process.args', 'must name a command')
-  const wrong = args.findIndex((arg) => typeof arg !== 'string' || arg.includes('\0'))
-  if (wrong >= 0) throw unusable(file, `process.args.${wrong}`, 'must be a string without NUL')
-  if (args[0] === '') throw unusable(file, 'process.args.0', 'must be a command')
-}
-
-/**
- * A runtime in C reads such a string up to the NUL, one in Go as a whole: nobody could say what it runs. With a stack of
- * its own, since JSON may be nested deeper than calls.
- */
-function refuseNul(spec: object, file: string | undefined): void {
-  const seen = new Set<object>([spec])
-  const open: (readonly [object, string])[] = [[spec, '']]
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const [parent, path] = next
-    for (const [key, value] of Object.entries<unknown>({ ...parent })) {
-      if (key.includes('\0'))
-        throw unusable(file, path.slice(1) || undefined, 'must not have a key with a NUL')
-      const field = `${path}.${key}`
-      if (typeof value === 'string' && value.includes('\0')) {
-        throw unusable(file, field.slice(1), 'must be without NUL')
-      }
-      if (typeof value !== 'object' || value === null || seen.has(value)) continue
-      seen.add(value)
-      open.push([value, field])
-    }
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function configPath(dir: string): string {
   return `${dir}/config.json`
-}
-
-function unusable(
-  file: string | undefined,
-  field: string | undefined,
-  reason: string,
-  cause?: unknown,
-): OciError {
-  const subject = [file ?? 'the spec', ...(field === undefined ? [] : [field])].join(': ')
-  return new OciError('ERR_BUNDLE', `${subject} ${reason}`, { file, field, cause })
 }
