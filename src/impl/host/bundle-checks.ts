@@ -44,7 +44,26 @@ export async function checkBundle(
     const message = `${paths.configFile}: process.terminal must be ${container.terminal}, as the container's terminal is`
     throw refusal(container, 'ERR_BUNDLE', message, 'process.terminal', paths.configFile)
   }
+  await checkNetns(container, paths.configFile, spec)
   return spec
+}
+
+/** Ports are forwarded, and found by `netNsPath`, in the container's netns: it has to be where the runtime puts it. */
+async function checkNetns(container: Container, configFile: string, spec: OciSpec): Promise<void> {
+  const { netns } = container
+  if (netns === undefined) return
+  const network = spec.linux?.namespaces?.find(({ type }) => type === 'network')
+  const path = network === undefined ? '/proc/self/ns/net' : (network.path ?? '')
+  if (path === netns || (path !== '' && (await isSameFile(path, netns)))) return
+  const shown = network === undefined ? "the host's" : path === '' ? 'one of its own' : path
+  const message = `${configFile}: linux.namespaces must have one of type "network" with the path ${netns}, as the container's netns is; it has ${shown}`
+  throw refusal(container, 'ERR_BUNDLE', message, 'linux.namespaces', configFile)
+}
+
+/** A namespace may have several names: bind mounts, links, one for each of its processes. */
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([statOrAbsent(one, stat), statOrAbsent(other, stat)])
+  return first !== undefined && first.ino === second?.ino && first.dev === second.dev
 }
 
 /**
