@@ -188,6 +188,10 @@ function* write(
   depth: number,
 ): Stepwise<undefined> {
   const value = asData(given)
+  if (typeof value === 'string' && value.length > charactersPerStep) {
+    yield* writeLong(value, parts)
+    return
+  }
   if (typeof value !== 'object' || value === null) {
     parts.push(scalarJson(value))
     return
@@ -208,6 +212,21 @@ function* write(
   }
   if (layout !== undefined && !isFirst) parts.push(layout.newline)
   parts.push(isList ? ']' : '}')
+}
+
+function* writeLong(value: string, parts: string[]): Stepwise<undefined> {
+  parts.push('"')
+  for (let at = 0; at < value.length; yield) {
+    // Never between the two halves of a character.
+    const end = at + charactersPerStep + (isSecondHalf(value.charCodeAt(at + charactersPerStep)) ? 1 : 0)
+    parts.push(JSON.stringify(value.slice(at, end)).slice(1, -1))
+    at = end
+  }
+  parts.push('"')
+}
+
+function isSecondHalf(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff
 }
 
 /** A Date, for example, is written as what its `toJSON` says. */

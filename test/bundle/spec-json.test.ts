@@ -127,7 +127,10 @@ describe('the JSON of a specification', () => {
       '\u0001'.repeat(70_000),
       '😀'.repeat(70_000),
     ]
-    for (const text of texts) expect(parse(JSON.stringify(text))).toBe(text)
+    for (const text of [...texts, ...texts.map((each) => `x${each}`)]) {
+      expect(parse(JSON.stringify(text))).toBe(text)
+      expect(write(text)).toBe(JSON.stringify(text))
+    }
   })
 
   it('has limits of depth and number', () => {

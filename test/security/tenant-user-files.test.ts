@@ -1,7 +1,16 @@
 /** What is in a container chooses what its /etc/passwd and /etc/group are. */
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { ContainerRoot } from '../../src/impl/host/container-root.ts'
 import { execUser } from '../../src/impl/host/exec-user.ts'
 import { readIdentitySync } from '../../src/impl/process-identity.ts'
@@ -131,6 +140,82 @@ describe('a container that has ended', () => {
     await expect(lookUp('root', gone)).rejects.toMatchObject({ code: 'ERR_NOT_RUNNING' })
   })
 })
+
+/** Needs no runtime: a process in a mount namespace of its own is as good as an init. */
+describe.runIf(process.platform === 'linux' && process.geteuid?.() === 0)('a tenant that mounts', () => {
+  it.runIf(existsSync('/dev/fuse'))(
+    'a file system of its own that never answers is not waited for',
+    async () => {
+      const init = await openMountNamespace(
+        'exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none "$0/etc"',
+      )
+      await expect(lookUp('bob', init)).rejects.toMatchObject({
+        ...refused,
+        message: expect.stringContaining('file system of type fuse') as unknown,
+      })
+      expect(await lookUp('1001', init)).toEqual({ uid: 1001, gid: 0 })
+    },
+  )
+
+  it('an overlay, below which may be such a one, is not waited for', async () => {
+    const init = await openMountNamespace(
+      'mkdir "$0/up" "$0/work" && mount -t tmpfs none "$0/up" && mkdir "$0/up/up" "$0/up/work" && ' +
+        'mount -t overlay -o "lowerdir=$0/etc,upperdir=$0/up/up,workdir=$0/up/work" none "$0/etc"',
+    )
+    await expect(lookUp('bob', init)).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('file system of type overlay') as unknown,
+    })
+  })
+
+  it('its own files over those of the image has its users looked up there', async () => {
+    const init = await openMountNamespace(
+      'echo bob:x:7:8::/: >"$0/mine" && mount --bind "$0/mine" "$0/etc/passwd" && rm "$0/etc/group" && ' +
+        'ln -s ../../../../mine "$0/etc/group"',
+    )
+    expect(await lookUp('bob', init)).toEqual({ uid: 7, gid: 8 })
+  })
+
+  it('the files of the kernel does not have them read', async () => {
+    const init = await openMountNamespace(
+      'mkdir "$0/proc" && mount -t proc none "$0/proc" && ln -sf ../proc/kmsg "$0/etc/passwd"',
+    )
+    await expect(lookUp('bob', init)).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('file system of type proc') as unknown,
+    })
+  })
+})
+
+/** The root of a process that has mounted as the script says, `$0` being its root, and then lives in it. */
+async function openMountNamespace(script: string): Promise<ContainerRoot> {
+  const { directory } = tenant()
+  mkdirSync(`${directory}/bin`)
+  copyFileSync('/bin/busybox', `${directory}/bin/busybox`)
+  // As the root of every container is one.
+  const isMount = 'mount --bind "$0" "$0"'
+  const enter = 'exec chroot "$0" /bin/busybox sh -c "echo in; exec /bin/busybox sleep 1000"'
+  const argv = [
+    '--mount',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    `${isMount} && ${script} && ${enter}`,
+    directory,
+  ]
+  const child = spawn('unshare', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(async () => {
+    const ended = once(child, 'exit')
+    child.kill('SIGKILL')
+    if (child.exitCode === null) await ended
+  })
+  const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+  expect(String(said)).toBe('in\n')
+  const init = readIdentitySync(child.pid ?? 0)
+  if (init === undefined) throw new Error('it has ended')
+  return { directory: `/proc/${init.pid}/root`, init }
+}
 
 function sparse(file: string): void {
   writeFileSync(file, '')

@@ -10,6 +10,7 @@ import { errnoOf, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
+import { MountChecks } from './mount-checks.ts'
 
 /** `init`: the process whose root it is, so that what is mounted in the container is seen as well. */
 export interface ContainerRoot {
@@ -69,24 +70,28 @@ class Walk {
   /** From the root down to where it is. `..` is the one above, which no rename moves out of the root. */
   readonly #directories: FileHandle[]
   readonly #names: string[]
+  /** None where it is the bundle's, on mounts of the host. */
+  readonly #mounts: MountChecks | undefined
   #linksCount = 0
   #stepsCount = 0
 
-  private constructor(root: FileHandle, directory: string, path: string) {
+  private constructor(handle: FileHandle, { directory, init }: ContainerRoot, path: string) {
     this.file = join(directory, path)
-    this.#directories = [root]
+    this.#directories = [handle]
     this.#names = path.split('/')
+    this.#mounts = init === undefined ? undefined : new MountChecks(init.pid)
   }
 
-  static async begin({ directory }: ContainerRoot, path: string): Promise<Walk> {
+  static async begin(root: ContainerRoot, path: string): Promise<Walk> {
     try {
-      return new Walk(await open(directory, O_PATH | constants.O_DIRECTORY), directory, path)
+      return new Walk(await open(root.directory, O_PATH | constants.O_DIRECTORY), root, path)
     } catch (error) {
-      throw ioError('open', directory, error)
+      throw ioError('open', root.directory, error)
     }
   }
 
   async open(): Promise<FileHandle> {
+    for (const root of this.#directories) await this.#check(root)
     for (let name = this.#names.shift(); name !== undefined; name = this.#names.shift()) {
       if (name === '' || name === '.') continue
       if (name === '..') await this.#leave()
@@ -114,6 +119,7 @@ class Walk {
     const there = await open(path, pathFlags)
     let isKept = false
     try {
+      await this.#check(there)
       const stats = await there.stat()
       if (stats.isSymbolicLink()) await this.#follow(await readlink(path))
       else if (this.#names.length > 0) {
@@ -129,6 +135,12 @@ class Walk {
     } finally {
       if (!isKept) await there.close()
     }
+  }
+
+  /** Before anything is asked of the file system that it is on. */
+  async #check(there: FileHandle): Promise<void> {
+    const type = await this.#mounts?.misfit(there)
+    if (type !== undefined) throw this.#misfit(`cannot be read: it is on a file system of type ${type}`)
   }
 
   async #follow(target: string): Promise<void> {

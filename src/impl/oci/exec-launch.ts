@@ -119,7 +119,7 @@ async function processText(
   const notes = await world.notebook.read(container, paths.notesFile)
   const root = containerRoot(paths.bundle, spec.root?.path, notes?.init)
   const user = await execUser(command, own.user, root)
-  return inSlices(specJson(execProcess(own, command, user, terminal)))
+  return inSlices(specJson(await inSlices(execProcess(own, command, user, terminal))))
 }
 
 interface Preparation {

@@ -105,7 +105,8 @@ async function processText(
   const spec = await readBundleSpec(container)
   const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
   const user = await execUser(command, own.user, containerRoot(container.bundlePath, spec.root?.path, init))
-  return inSlices(specJson(execProcess(own, command, user, terminal ? { size } : undefined)))
+  const process = await inSlices(execProcess(own, command, user, terminal ? { size } : undefined))
+  return inSlices(specJson(process))
 }
 
 interface Starting {
