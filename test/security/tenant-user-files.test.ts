@@ -210,8 +210,8 @@ async function openMountNamespace(script: string): Promise<ContainerRoot> {
     child.kill('SIGKILL')
     if (child.exitCode === null) await ended
   })
-  const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
-  expect(String(said)).toBe('in\n')
+  const said = Promise.race([once(child.stdout, 'data'), once(child, 'exit')])
+  expect(String(await said)).toBe('in\n')
   const init = readIdentitySync(child.pid ?? 0)
   if (init === undefined) throw new Error('it has ended')
   return { directory: `/proc/${init.pid}/root`, init }

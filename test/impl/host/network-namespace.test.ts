@@ -25,12 +25,15 @@ async function check(
 it.runIf(process.platform === 'linux')('a netns fits the spec that enters it, by whatever name', async () => {
   const own = '/proc/self/ns/net'
   symlinkSync(own, `${bundlePath}/net`)
-  await check('/run/netns/later', [{ type: 'network', path: '/run/netns/later' }])
-  await check(`${bundlePath}/net`, [{ type: 'network', path: own }])
-  // The host's, as the runtime gives it to a container without one.
-  await check(own, [{ type: 'pid' }])
-  await check(undefined, [{ type: 'network', path: '/run/netns/later' }])
-  await check(undefined, [{ type: 'network' }])
+  const fitting: [string | undefined, { type: string; path?: string }[]][] = [
+    ['/run/netns/later', [{ type: 'network', path: '/run/netns/later' }]],
+    [`${bundlePath}/net`, [{ type: 'network', path: own }]],
+    // The host's, as the runtime gives it to a container without one.
+    [own, [{ type: 'pid' }]],
+    [undefined, [{ type: 'network', path: '/run/netns/later' }]],
+    [undefined, [{ type: 'network' }]],
+  ]
+  for (const [netns, namespaces] of fitting) await expect(check(netns, namespaces)).resolves.toBeUndefined()
 })
 
 it('a netns that the spec does not enter is refused: ports would be forwarded elsewhere', async () => {

@@ -19,7 +19,7 @@ describe('a request for limits', () => {
   it('is refused for memory beyond what a number can say', () => {
     const limit = 2n ** 62n
     expect(() => requestedLimits({ memory: { limit } })).toThrow(
-      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'memory.limit' }) as Error,
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'memory.limit' }),
     )
   })
 
