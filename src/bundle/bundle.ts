@@ -20,8 +20,9 @@ export const bundleConfigMaxBytes = 4_194_304
 
 /**
  * Writes `spec` as the config.json (mode 0600) of the bundle `dir`, which is created with mode 0700 if it is missing; an
- * existing config.json is replaced atomically. Throws ERR_BUNDLE when the spec is not usable or something that is not a
- * regular file has that name, ERR_INVALID_ARGUMENT when `dir` is not a private directory, ERR_IO.
+ * existing config.json is replaced atomically. Integers of 64 bits stay exact, as `bigint` beyond 2⁵³ − 1. Throws ERR_BUNDLE when
+ * the spec is not usable (with the field, also of a number that is no such integer) or something that is not a regular file
+ * has that name, ERR_INVALID_ARGUMENT when `dir` is not a private directory, ERR_IO.
  */
 export async function writeBundle(dir: string, spec: OciSpec): Promise<void> {
   try {
@@ -56,7 +57,9 @@ async function refuseForeignFile(file: string): Promise<void> {
 /**
  * The spec that a container is created from: the one given to `setSpec`, else its bundle's config.json. ERR_BUNDLE names
  * the file and the field when it is missing, not a regular file (a symbolic link is not), larger than
- * {@link bundleConfigMaxBytes}, not JSON, or without `ociVersion` or `process.args`; ERR_IO when the system refuses.
+ * {@link bundleConfigMaxBytes}, not JSON, nested deeper than 100 levels, of more than 65,536 values, without `ociVersion` or
+ * `process.args`, or with a number that is no integer of 64 bits. Those beyond 2⁵³ − 1 are a `bigint`. ERR_IO when the system
+ * refuses.
  */
 export async function readBundleSpec(container: Container): Promise<OciSpec> {
   try {

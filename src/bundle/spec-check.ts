@@ -51,14 +51,16 @@ function* checkValues(spec: OciSpec, file: string | undefined): Stepwise<undefin
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { fields, path } = next
     if (path.length >= specDepthMax) throw unusable(file, undefined, tooDeep)
-    const entries = Object.entries(fields)
-    valuesCount += entries.length
-    if (valuesCount > specValuesMax) throw unusable(file, undefined, tooManyValues)
-    for (const [at, [key, value]] of entries.entries()) {
-      if (at % valuesPerStep === 0) yield
-      if (key.includes('\0'))
+    // One by one: a list of all entries of a large list would be a long step.
+    const keys = Array.isArray(fields) ? fields.keys() : Object.keys(fields)
+    for (const key of keys) {
+      valuesCount += 1
+      if (valuesCount > specValuesMax) throw unusable(file, undefined, tooManyValues)
+      if (valuesCount % valuesPerStep === 0) yield
+      if (typeof key === 'string' && key.includes('\0'))
         throw unusable(file, path.join('.') || undefined, 'must not have a key with a NUL')
-      if (isFields(value)) open.push({ fields: value, path: [...path, key] })
+      const value = fields[key]
+      if (isFields(value)) open.push({ fields: value, path: [...path, String(key)] })
       const rule = ruleBroken(value, path)
       if (rule !== undefined) throw unusable(file, [...path, key].join('.'), rule)
     }

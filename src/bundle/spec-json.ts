@@ -170,9 +170,21 @@ class Reader {
 
 /** The JSON text of plain data; `indent` as with JSON.stringify. Throws RangeError with {@link tooDeep}. */
 export function* specJson(value: unknown, indent = ''): Stepwise<string> {
-  const parts: string[] = []
-  yield* write(value, indent === '' ? undefined : { indent, newline: '\n' }, parts, 1)
-  return parts.join('')
+  const output: Output = { parts: [], joined: [] }
+  yield* write(value, indent === '' ? undefined : { indent, newline: '\n' }, output, 1)
+  join(output)
+  return output.joined.join('')
+}
+
+/** In two steps: to join all parts at once would be a long one. */
+interface Output {
+  readonly parts: string[]
+  readonly joined: string[]
+}
+
+function join({ parts, joined }: Output): void {
+  joined.push(parts.join(''))
+  parts.length = 0
 }
 
 interface Layout {
@@ -184,9 +196,10 @@ interface Layout {
 function* write(
   given: unknown,
   layout: Layout | undefined,
-  parts: string[],
+  output: Output,
   depth: number,
 ): Stepwise<undefined> {
+  const { parts } = output
   const value = asData(given)
   if (typeof value === 'string' && value.length > charactersPerStep) {
     yield* writeLong(value, parts)
@@ -207,8 +220,10 @@ function* write(
     isFirst = false
     if (inner !== undefined) parts.push(inner.newline)
     if (typeof key === 'string') parts.push(JSON.stringify(key), inner === undefined ? ':' : ': ')
-    yield* write(each, inner, parts, depth + 1)
-    if (parts.length % valuesPerStep === 0) yield
+    yield* write(each, inner, output, depth + 1)
+    if (parts.length < valuesPerStep) continue
+    join(output)
+    yield
   }
   if (layout !== undefined && !isFirst) parts.push(layout.newline)
   parts.push(isList ? ']' : '}')
