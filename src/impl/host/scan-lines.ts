@@ -8,10 +8,10 @@ import { ioError } from '../../files.ts'
 import { inSlices, type Stepwise } from '../../surroundings/slices.ts'
 
 /** A file beyond these limits is refused. */
-export const scannedMaxBytes = 4_194_304
-export const scannedLinesMax = 100_000
+const scannedMaxBytes = 4_194_304
+const scannedLinesMax = 100_000
 /** Of a group with 20,000 members, say. */
-export const scannedLineMaxBytes = 262_144
+const scannedLineMaxBytes = 262_144
 
 const chunkBytes = 16_384
 const linesPerStep = 256
