@@ -53,20 +53,30 @@ export async function whileRunning<Found>(
  * else, or its links lead nowhere; ERR_IO.
  */
 export async function openInRoot(root: ContainerRoot, path: string): Promise<FileHandle | undefined> {
-  const walk = await Walk.begin(root, path)
+  let walk: Walk | undefined
   try {
+    walk = await Walk.begin(root, path)
     return await walk.open()
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
     if (error instanceof OciError) throw error
-    throw ioError('open', walk.file, error)
+    const errno = errnoOf(error)
+    // ENOTDIR is the root's, where it is an image of a disk: a machine has that, not this host.
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return undefined
+    const file = join(root.directory, path)
+    // Not root, and the file somebody else's.
+    if (errno === 'EACCES' || errno === 'EPERM') throw misfit(file, 'cannot be opened by the supervisor')
+    throw ioError('open', file, error)
   } finally {
-    await walk.close()
+    await walk?.close()
   }
 }
 
+function misfit(file: string, reason: string): OciError {
+  return new OciError('ERR_INVALID_ARGUMENT', `${file} ${reason}`, { file })
+}
+
 class Walk {
-  readonly file: string
+  readonly #file: string
   /** From the root down to where it is. `..` is the one above, which no rename moves out of the root. */
   readonly #directories: FileHandle[]
   readonly #names: string[]
@@ -76,18 +86,14 @@ class Walk {
   #stepsCount = 0
 
   private constructor(handle: FileHandle, { directory, init }: ContainerRoot, path: string) {
-    this.file = join(directory, path)
+    this.#file = join(directory, path)
     this.#directories = [handle]
     this.#names = path.split('/')
     this.#mounts = init === undefined ? undefined : new MountChecks(init.pid)
   }
 
   static async begin(root: ContainerRoot, path: string): Promise<Walk> {
-    try {
-      return new Walk(await open(root.directory, O_PATH | constants.O_DIRECTORY), root, path)
-    } catch (error) {
-      throw ioError('open', root.directory, error)
-    }
+    return new Walk(await open(root.directory, O_PATH | constants.O_DIRECTORY), root, path)
   }
 
   async open(): Promise<FileHandle> {
@@ -152,6 +158,6 @@ class Walk {
   }
 
   #misfit(reason: string): OciError {
-    return new OciError('ERR_INVALID_ARGUMENT', `${this.file} ${reason}`, { file: this.file })
+    return misfit(this.#file, reason)
   }
 }

@@ -59,7 +59,9 @@ describe('the user of an exec', () => {
 
   it('by number has group 0 where no file has it', async () => {
     const empty = { directory: makeTempRoot() }
-    expect(await execUser({ user: '1000' }, own, empty)).toEqual({ umask: 18, uid: 1000, gid: 0 })
+    const imageOfDisk = { directory: '/proc/self/status' }
+    for (const root of [empty, { directory: '/nonexistent' }, imageOfDisk])
+      expect(await execUser({ user: '1000' }, own, root)).toEqual({ umask: 18, uid: 1000, gid: 0 })
   })
 
   it('that is given does not have the groups of the container, which are those of its own user', async () => {
