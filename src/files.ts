@@ -34,7 +34,7 @@ export async function readTextFile(path: string, options: ReadTextOptions): Prom
     if (!stats.isFile()) throw misfit(options.code, path, 'is not a regular file')
     if (stats.size > options.maxBytes) throw tooLarge(path, options)
     if (options.isPrivate === true) refuseForeign(stats, path, options.code)
-    return decodeUtf8(await readAtMost(handle, stats.size, path, options), path, options.code)
+    return await readAtMost(handle, stats.size, path, options)
   } catch (error) {
     throw ioError('read', path, error)
   } finally {
@@ -70,8 +70,10 @@ async function readAtMost(
   sizeBytes: number,
   path: string,
   options: ReadTextOptions,
-): Promise<Buffer> {
-  const chunks: Buffer[] = []
+): Promise<string> {
+  // Chunk by chunk: a large file, decoded at once, would hold up the event loop.
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let text = ''
   let totalBytes = 0
   for (;;) {
     // One byte more than there should be: less than was asked for is the end, and needs no second look.
@@ -79,17 +81,14 @@ async function readAtMost(
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(askedBytes), 0, askedBytes)
     totalBytes += bytesRead
     if (totalBytes > options.maxBytes) throw tooLarge(path, options)
-    chunks.push(buffer.subarray(0, bytesRead))
     const isWhole = sizeBytes > 0 && totalBytes >= sizeBytes && bytesRead < askedBytes
-    if (bytesRead === 0 || isWhole) return Buffer.concat(chunks)
-  }
-}
-
-function decodeUtf8(bytes: Buffer, path: string, code: ErrorCode): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (error) {
-    throw misfit(code, path, 'is not UTF-8', error)
+    const isEnd = bytesRead === 0 || isWhole
+    try {
+      text += decoder.decode(buffer.subarray(0, bytesRead), { stream: !isEnd })
+    } catch (error) {
+      throw misfit(options.code, path, 'is not UTF-8', error)
+    }
+    if (isEnd) return text
   }
 }
 

@@ -72,7 +72,7 @@ export {
   type ReadLogOptions,
 } from './container-log/index.ts'
 export { defaultSpec, readBundleSpec, writeBundle, type DefaultSpecOptions } from './bundle/bundle.ts'
-export type { OciLinuxResources, OciSpec } from './bundle/oci-spec.ts'
+export type { OciInteger, OciLinuxResources, OciSpec } from './bundle/oci-spec.ts'
 export type {
   ContainerStats,
   CpuThrottling,

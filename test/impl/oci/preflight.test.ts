@@ -181,6 +181,12 @@ describe('a create that can be known to be wrong', () => {
       { code: 'ERR_BUNDLE', field: 'process.terminal' },
     ],
     [
+      'names a network namespace that its spec does not enter',
+      { netns: '/proc/1/ns/net' },
+      () => undefined,
+      { code: 'ERR_BUNDLE', field: 'linux.namespaces' },
+    ],
+    [
       'has a directory that everybody can write',
       {},
       (root) => {
