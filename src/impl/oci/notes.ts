@@ -7,9 +7,15 @@
 import { z } from 'zod'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
-import type { CgroupPaths } from '../host/cgroups.ts'
+import { readCgroupMounts, type CgroupPaths } from '../host/cgroups.ts'
 import type { LogPosition } from '../host/kernel-log.ts'
-import { identitySchema, logPositionSchema, Notebook } from '../host/notebook.ts'
+import {
+  cgroupPathsSchema,
+  identitySchema,
+  logPositionSchema,
+  Notebook,
+  pathSchema,
+} from '../host/notebook.ts'
 
 export interface Notes {
   readonly runtimeRoot: string
@@ -29,12 +35,12 @@ export interface Notes {
 }
 
 const notesSchema = z.object({
-  runtimeRoot: z.string().startsWith('/'),
+  runtimeRoot: pathSchema,
   ownPidNamespace: z.boolean(),
   init: identitySchema.optional(),
-  cgroupPaths: z.record(z.string(), z.string().startsWith('/')),
+  cgroupPaths: cgroupPathsSchema,
   sharesCgroup: z.boolean().optional(),
-  monitorCgroups: z.array(z.string().startsWith('/')),
+  monitorCgroups: z.array(pathSchema),
   monitorScope: z.string().endsWith('.scope').optional(),
   kernelLogEnd: logPositionSchema.optional(),
 })
@@ -43,7 +49,16 @@ export type OciNotebook = Notebook<Notes>
 
 /** The notes of all containers that this process has had to do with, and their files. */
 export function openNotebook(logger: Logger): OciNotebook {
-  return new Notebook(parseNotes, logger)
+  return new Notebook(async (text) => {
+    const notes = parseNotes(text)
+    return notes === undefined || (await areGroups(notes.monitorCgroups)) ? notes : undefined
+  }, logger)
+}
+
+/** They are removed when the container is, so they have to be where nothing but groups is. */
+async function areGroups(directories: readonly string[]): Promise<boolean> {
+  const mounts = await readCgroupMounts()
+  return directories.every((path) => mounts.some(({ mountPoint }) => path.startsWith(`${mountPoint}/`)))
 }
 
 /** The notes that a file's text states, or undefined. */
