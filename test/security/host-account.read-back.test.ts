@@ -9,6 +9,7 @@ import { sightOf } from '../../src/actors/recovery/sight.ts'
 import { judge } from '../../src/actors/recovery/judge.ts'
 import { readExitFile } from '../../src/actors/exit-file.ts'
 import { Container } from '../../src/container.ts'
+import { isOciError, OciError } from '../../src/errors/index.ts'
 import { ensurePrivateDirectory } from '../../src/files.ts'
 import { abandonedHomes } from '../../src/impl/host/exec-home.ts'
 import { abandonedIn } from '../../src/impl/host/owner-mark.ts'
@@ -19,6 +20,7 @@ import { decodeState } from '../../src/store/state-codec.ts'
 import { emptyOwnRecord } from '../../src/store/state-record.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import { SimulatedClock, SimulatedRuntime } from '../../src/testing.ts'
+import { openStage } from '../runtime/stage.ts'
 import { makeTempRoot } from '../support/temp-root.ts'
 
 const nobody = 65_534
@@ -98,20 +100,21 @@ describe('notes on a container', () => {
   })
 })
 
-describe('a state', () => {
-  const state = (init: object) =>
-    JSON.stringify({
-      ociVersion: '1.0.2',
-      id: 'web',
-      status: 'running',
-      pid: 77,
-      bundle: '/b',
-      ociSupervisor: { version: 1, generation: 1, init },
-    })
+function stateOf(init: object): string {
+  return JSON.stringify({
+    ociVersion: '1.0.2',
+    id: 'web',
+    status: 'running',
+    pid: 77,
+    bundle: '/b',
+    ociSupervisor: { version: 1, generation: 1, init },
+  })
+}
 
+describe('a state', () => {
   it.each([1, 0, -1, 2 ** 31])('whose init process has pid %d is corrupt', (pid) => {
-    expect(() => decodeState(state({ pid, startTicks: '7' }), '/f')).toThrow(/init\.pid/)
-    expect(decodeState(state({ pid: 2, startTicks: '7' }), '/f').own.init).toEqual({
+    expect(() => decodeState(stateOf({ pid, startTicks: '7' }), '/f')).toThrow(/init\.pid/)
+    expect(decodeState(stateOf({ pid: 2, startTicks: '7' }), '/f').own.init).toEqual({
       pid: 2,
       startTicks: '7',
     })
@@ -168,5 +171,42 @@ describe('a directory', () => {
     symlinkSync(victim, join(runDir, 'exec', '999999-1-link'))
     expect(await abandonedHomes(runDir)).toEqual([join(runDir, 'exec', '999999-1-own')])
     expect(existsSync(victim)).toBe(true)
+  })
+})
+
+async function recordedAsStopped() {
+  const stage = await openStage()
+  const container = await stage.started()
+  await stage.clock.runUntil(stage.runtime.stopContainer(container, 0))
+  const error = new OciError('ERR_WRONG_STATUS', 'it runs')
+  stage.sim.inject(container.id, { effect: 'delete', fault: 'fail', error, times: Infinity })
+  return { ...stage, container }
+}
+
+describe('a container that is recorded as stopped and lives', () => {
+  it('is ended by a delete', async () => {
+    const { runtime, clock, container, calls } = await recordedAsStopped()
+    await clock.runUntil(runtime.deleteContainer(container))
+    expect(calls('cleanUp')).toBe(1)
+    expect(runtime.containers.size).toBe(0)
+  })
+
+  it('is not ended by a delete without force, also after one with it', async () => {
+    const { runtime, clock, container, calls, sim } = await recordedAsStopped()
+    const isRefused = async () =>
+      clock.runUntil(runtime.deleteContainer(container, { force: false })).then(
+        () => 'deleted',
+        (error: unknown) => (isOciError(error) ? error.code : 'unknown'),
+      )
+    expect(await isRefused()).toBe('ERR_WRONG_STATUS')
+    expect(calls('cleanUp')).toBe(0)
+    sim.inject(container.id, { effect: 'cleanUp', fault: 'fail', times: Infinity })
+    await expect(clock.runUntil(runtime.deleteContainer(container))).rejects.toMatchObject({
+      operation: 'deleteContainer',
+    })
+    const cleanUps = calls('cleanUp')
+    expect(cleanUps).toBeGreaterThan(0)
+    expect(await isRefused()).toBe('ERR_WRONG_STATUS')
+    expect(calls('cleanUp')).toBe(cleanUps)
   })
 })

@@ -35,6 +35,11 @@ export function monitorCgroupDirectories(mounts: readonly CgroupMount[], path: s
   return mounts.map((mount) => cgroupDirectory(mount, path))
 }
 
+/** Where it is when nothing is known of it but the container's id: at the top, where create puts it by default. */
+export function usualMonitorCgroups(mounts: readonly CgroupMount[], id: string): readonly string[] {
+  return monitorCgroupDirectories(mounts, monitorCgroupPath(undefined, id))
+}
+
 /** Makes the group in every hierarchy and moves the process there. Never rejects. */
 export async function moveToMonitorCgroup(
   mounts: readonly CgroupMount[],
