@@ -68,7 +68,9 @@ export {
   type JoinLinesOptions,
   type LogDefect,
   type LogEntry,
+  type LogRecord,
   type LogStream,
+  type LostLog,
   type ReadLogOptions,
 } from './container-log/index.ts'
 export { defaultSpec, readBundleSpec, writeBundle, type DefaultSpecOptions } from './bundle/bundle.ts'

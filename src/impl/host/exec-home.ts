@@ -4,7 +4,7 @@
  *
  * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
  */
-import { mkdir, rm, unlink } from 'node:fs/promises'
+import { lstat, mkdir, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OciError, errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
@@ -126,9 +126,20 @@ async function openDirectory(base: string): Promise<string> {
   return directory
 }
 
-/** The directories of supervisors that are no more. Throws ERR_IO. */
-export function abandonedHomes(runDir: string): Promise<readonly string[]> {
-  return abandonedIn(baseOf(runDir))
+/** The directories of supervisors that are no more. A link of such a name is none. Throws ERR_INVALID_ARGUMENT, ERR_IO. */
+export async function abandonedHomes(runDir: string): Promise<readonly string[]> {
+  const homes: string[] = []
+  for (const path of await abandonedIn(baseOf(runDir))) if (await isDirectory(path)) homes.push(path)
+  return homes
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw ioError('examine', path, error)
+  }
 }
 
 /** Nothing of it may be in use. */

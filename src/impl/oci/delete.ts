@@ -7,6 +7,7 @@ import { cleanUp } from './clean-up.ts'
 import { removeCgroups, removeContainerCgroups, removeMadeParents } from '../host/container-cgroups.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
+import { usualMonitorCgroups } from './monitor-cgroup.ts'
 import { findMonitor, monitorOf } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
@@ -34,7 +35,8 @@ export async function deleteContainer(
   // A runtime that has forgotten the container leaves them.
   await removeContainerCgroups(world, place, notes, signal)
   try {
-    await removeCgroups(notes?.monitorCgroups ?? [], signal)
+    const known = notes?.monitorCgroups ?? usualMonitorCgroups(await world.cgroupMounts(), container.id)
+    await removeCgroups(known, signal)
     await seeScopeEnd(world, notes)
   } catch (error) {
     // A hook may have left a process there that is meant to stay. What the system refuses is tried again.

@@ -226,7 +226,7 @@ async function readOutcome(files: ExecFiles, stderr: string): Promise<ExecOutcom
 }
 
 function readText(file: string): Promise<string | undefined> {
-  return readTextFile(file, { maxBytes: textMaxBytes, code: 'ERR_STATE_CORRUPT' })
+  return readTextFile(file, { maxBytes: textMaxBytes, code: 'ERR_STATE_CORRUPT', isPrivate: true })
 }
 
 /** Of a process that is nobody's child, only looking tells. The timer keeps no process alive. */

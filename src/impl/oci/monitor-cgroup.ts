@@ -67,6 +67,11 @@ interface CgroupWishes {
   readonly monitorCgroup: string
 }
 
+/** Where it is when nothing is known of it but the container's id: at the top, where create puts it by default. */
+export function usualMonitorCgroups(mounts: readonly CgroupMount[], id: string): readonly string[] {
+  return monitorCgroupDirectories(mounts, monitorCgroupPath(undefined, id))
+}
+
 /** Makes the group in every hierarchy and moves the process there. Never rejects. */
 export async function moveToMonitorCgroup(
   mounts: readonly CgroupMount[],

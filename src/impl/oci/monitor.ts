@@ -91,11 +91,15 @@ function follows(argv: readonly string[], option: string, value: string): boolea
 /** The pid in a pid file; undefined when there is no such file or no pid in it (it may be half written). */
 export async function readPidFile(file: string): Promise<number | undefined> {
   try {
-    const text = await readTextFile(file, { maxBytes: pidFileMaxBytes, code: 'ERR_STATE_CORRUPT' })
+    const text = await readTextFile(file, {
+      maxBytes: pidFileMaxBytes,
+      code: 'ERR_STATE_CORRUPT',
+      isPrivate: true,
+    })
     const pid = Number(/^\s*(\d{1,10})\s*$/.exec(text ?? '')?.[1])
     return pid > 1 ? pid : undefined
   } catch (error) {
-    // A link or a FIFO of that name is not from conmon.
+    // A link, a FIFO or another user's file of that name is not from conmon.
     if (isOciError(error) && error.code === 'ERR_STATE_CORRUPT') return undefined
     throw error
   }
