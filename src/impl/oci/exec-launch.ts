@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readBundleSpec } from '../../bundle/bundle.ts'
+import type { OciProcess } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile } from '../../files.ts'
@@ -30,6 +31,7 @@ import {
 } from './exec-arguments.ts'
 import { rootfsPath } from '../host/rootfs-path.ts'
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
+import { hasMark, makeExecMark, markedProcess, type ExecMark } from './exec-mark.ts'
 import type { ProcessExit } from '../host/exec-errors.ts'
 import type { ExecHome } from '../host/exec-home.ts'
 import { wordsToRunAhead } from './exec-ahead.ts'
@@ -92,13 +94,13 @@ export async function launchExec(
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const text = processText(place, command, stdio.terminal)
+  const process = processOf(place, command, stdio.terminal)
   // Whoever fails first is waited for, both are seen.
-  const [directory] = await Promise.allSettled([world.home.makeDirectory(), text])
+  const [directory] = await Promise.allSettled([world.home.makeDirectory(), process])
   if (directory.status === 'rejected') throw directory.reason
   const files = execFiles(directory.value, container.id)
   try {
-    const preparation = { text: await text, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
+    const preparation = { process: await process, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
     return await launchIn(world, place, files, preparation)
   } catch (error) {
     await removeDirectory(files)
@@ -106,19 +108,19 @@ export async function launchExec(
   }
 }
 
-async function processText(
+async function processOf(
   { container, paths }: Place,
   command: ExecCommand,
   terminal: Terminal | undefined,
-): Promise<string> {
+): Promise<OciProcess> {
   const spec = await readBundleSpec(container)
   const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
   const user = await execUser(command, own.user, rootfsPath(paths.bundle, spec.root?.path))
-  return JSON.stringify(execProcess(own, command, user, terminal))
+  return execProcess(own, command, user, terminal)
 }
 
 interface Preparation {
-  readonly text: string
+  readonly process: OciProcess
   readonly stdio: ExecStdio
   readonly onDisconnect: OnDisconnect
 }
@@ -127,15 +129,15 @@ async function launchIn(
   { oci, launcher }: ExecWorld,
   place: Place,
   files: ExecFiles,
-  { text, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
+  { process, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
 ): Promise<LaunchedExec> {
   const { container, runtimeRoot } = place
   const id = randomBytes(16).toString('hex')
   const runtime = await runtimePath(oci, place)
   const monitorProgram = await monitorPath(oci, place)
-  await writeProcess(files.processFile, text)
   if (terminal !== undefined) await ensurePrivateDirectory(files.monitorDirectory)
   const cgroup = await makeExecCgroup(oci, place, runtime, id)
+  const mark = cgroup === undefined ? await makeExecMark(process) : undefined
   const sized = terminal?.size !== undefined
   const ahead = sized ? await wordsToRunAhead(oci, launcher, runtime, place.env) : undefined
   const argv = conmonExecArguments(files, {
@@ -158,6 +160,7 @@ async function launchIn(
           cwd: files.directory,
         }
   try {
+    await writeProcess(files.processFile, JSON.stringify(markedProcess(process, mark)))
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child)
       throw notStartedError(child, { containerId: container.id, command: failedCommand(argv) })
@@ -167,7 +170,7 @@ async function launchIn(
     const monitor = await readIdentity(child.pid)
     const outcome = outcomeOf(child, monitor, files)
     const cleared = outcome.then(() => Promise.allSettled([removeDirectory(files), cgroup?.remove()]))
-    const parts = { child, monitor, outcome, cleared, cgroup }
+    const parts = { child, monitor, outcome, cleared, cgroup, mark }
     return { id, files, argv, outcome, cleared, end: (limitMs) => endExec(parts, limitMs) }
   } catch (error) {
     await endUncertain(error, files)
@@ -235,6 +238,7 @@ interface ExecParts {
   readonly outcome: Promise<ExecOutcome>
   readonly cleared: Promise<unknown>
   readonly cgroup: ExecCgroup | undefined
+  readonly mark: ExecMark | undefined
 }
 
 /**
@@ -242,10 +246,11 @@ interface ExecParts {
  * runtime a moment after the first look.
  */
 async function endExec(parts: ExecParts, limitMs: number): Promise<boolean> {
-  const { child, monitor, cleared, cgroup } = parts
+  const { child, monitor, cleared, cgroup, mark } = parts
+  const isMarked = mark === undefined ? undefined : (pid: number) => hasMark(pid, mark)
   const endMs = performance.now() + limitMs
   do {
-    if (monitor !== undefined) await endProcessTree(monitor, limitMs)
+    if (monitor !== undefined) await endProcessTree(monitor, limitMs, { isMarked })
     await cgroup?.end(limitMs)
     if ((await within(cleared, lookAgainMs)) !== undefined) return true
   } while (performance.now() < endMs)
