@@ -26,7 +26,7 @@ export interface TreeProcess extends ProcessStat {
 
 export interface TreeOptions {
   /** Whether a process came from the root, although it is not below it any more. Asked of those that began after it. */
-  readonly isMarked?: ((pid: number) => Promise<boolean>) | undefined
+  readonly isMarked?: ((process: TreeProcess) => Promise<boolean>) | undefined
 }
 
 /**
@@ -66,7 +66,7 @@ export async function endProcessTree(
 async function markedOf(
   processes: readonly TreeProcess[],
   root: ProcessIdentity,
-  isMarked: (pid: number) => Promise<boolean>,
+  isMarked: (process: TreeProcess) => Promise<boolean>,
 ): Promise<ReadonlySet<number>> {
   const beganTicks = BigInt(root.startTicks)
   const younger = processes.filter(
@@ -74,8 +74,8 @@ async function markedOf(
   )
   const found = new Set<number>()
   for (let at = 0; at < younger.length; at += readAtOnceMax) {
-    const asked = younger.slice(at, at + readAtOnceMax).map(async ({ pid }) => {
-      if (await isMarked(pid)) found.add(pid)
+    const asked = younger.slice(at, at + readAtOnceMax).map(async (process) => {
+      if (await isMarked(process)) found.add(process.pid)
     })
     await Promise.all(asked)
   }
@@ -107,8 +107,29 @@ export function membersOf(
   return processes.filter((candidate) => members.has(candidate.pid) && !'ZXx'.includes(candidate.state))
 }
 
+let reading: Promise<unknown> | undefined
+let nextReading: Promise<readonly TreeProcess[]> | undefined
+
+/** One reading serves all who have asked before it began: with a container a hundred commands may end at once. */
+function readProcesses(): Promise<readonly TreeProcess[]> {
+  nextReading ??= readAfter(reading)
+  return nextReading
+}
+
+async function readAfter(earlier: Promise<unknown> | undefined): Promise<readonly TreeProcess[]> {
+  await Promise.allSettled([earlier])
+  nextReading = undefined
+  const own = readAllProcesses()
+  reading = own
+  try {
+    return await own
+  } finally {
+    if (reading === own) reading = undefined
+  }
+}
+
 /** Everybody on this host, or in our pid namespace. */
-async function readProcesses(): Promise<readonly TreeProcess[]> {
+async function readAllProcesses(): Promise<readonly TreeProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const found: TreeProcess[] = []
   for (let at = 0; at < pids.length; at += readAtOnceMax) {
@@ -129,9 +150,9 @@ export function parseTreeProcess(line: string): TreeProcess | undefined {
 }
 
 /** One that we may not signal must not save the others; it is still alive afterwards, which is what the caller learns. */
-function signalIfAllowed(member: TreeProcess, signal: number): void {
+export function signalIfAllowed(process: ProcessIdentity, signal: number): void {
   try {
-    killProcess(member, signal)
+    killProcess(process, signal)
   } catch (error) {
     if (!isOciError(error) || error.code !== 'ERR_UNSUPPORTED') throw error
   }

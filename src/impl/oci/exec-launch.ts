@@ -18,7 +18,7 @@ import type { ExecCommand, ExecExit, OnDisconnect } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
 import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
-import { endProcessTree } from '../process-tree.ts'
+import { endProcessTree, signalIfAllowed, type TreeProcess } from '../process-tree.ts'
 import { checkExecCommand } from '../requests/exec-command.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import {
@@ -68,6 +68,12 @@ export type ExecOutcome = { readonly monitorExit?: ProcessExit | undefined } & (
   | { readonly kind: 'failed'; readonly words: string }
 )
 
+/** What the keeper of commands is told of one that is being started. */
+export interface LaunchHooks {
+  /** Its monitor runs: from now on there is something that can be ended. */
+  readonly onLaunched: (launched: LaunchedExec) => void
+}
+
 export interface LaunchedExec {
   readonly id: string
   readonly files: ExecFiles
@@ -81,6 +87,7 @@ export interface LaunchedExec {
   end(limitMs: number): Promise<boolean>
 }
 
+const SIGKILL = 9
 const killGraceMs = 1000
 const pollMs = 100
 const lookAgainMs = 20
@@ -243,19 +250,21 @@ interface ExecParts {
 
 /**
  * Again and again until the monitor reports: one that was just spawned has nothing below it yet, and would start the
- * runtime a moment after the first look.
+ * runtime a moment after the first look. One that does not report in time, stopped by a signal perhaps, is killed as well.
  */
 async function endExec(parts: ExecParts, limitMs: number): Promise<boolean> {
   const { child, monitor, cleared, cgroup, mark } = parts
-  const isMarked = mark === undefined ? undefined : (pid: number) => hasMark(pid, mark)
+  const isMarked = mark === undefined ? undefined : (process: TreeProcess) => hasMark(process, mark)
   const endMs = performance.now() + limitMs
   do {
     if (monitor !== undefined) await endProcessTree(monitor, limitMs, { isMarked })
     await cgroup?.end(limitMs)
     if ((await within(cleared, lookAgainMs)) !== undefined) return true
   } while (performance.now() < endMs)
-  // It waits for what cannot be killed (state D, a frozen cgroup). It is given up on, and its exit is not known then.
+  // It waits for what cannot be killed (state D, a frozen cgroup), or is stopped. Its exit is not known then. Killed by us
+  // and by the launcher: either may be out of order.
   child.kill()
+  if (monitor !== undefined) signalIfAllowed(monitor, SIGKILL)
   return (await within(cleared, killGraceMs)) !== undefined
 }
 

@@ -13,6 +13,7 @@
 import { randomInt } from 'node:crypto'
 import type { OciProcess } from '../../bundle/oci-spec.ts'
 import { readKernelFile } from '../host/kernel-file.ts'
+import type { TreeProcess } from '../process-tree.ts'
 
 const limitType = 'RLIMIT_RTTIME'
 /** Microseconds: 142 years, and beside 2^52 a number that JSON and the kernel agree on. */
@@ -33,8 +34,13 @@ export function markedProcess(process: OciProcess, mark: ExecMark | undefined): 
   return { ...process, rlimits: [...(process.rlimits ?? []), { type: limitType, soft: mark, hard: mark }] }
 }
 
-export async function hasMark(pid: number, mark: ExecMark): Promise<boolean> {
-  return (await limitOf(pid)) === String(mark)
+/** What was read of a process as it was found, for all who look for their mark at once. */
+const known = new WeakMap<TreeProcess, Promise<string | undefined>>()
+
+export async function hasMark(process: TreeProcess, mark: ExecMark): Promise<boolean> {
+  const limit = known.get(process) ?? limitOf(process.pid)
+  known.set(process, limit)
+  return (await limit) === String(mark)
 }
 
 /** The hard one: a process may use less than it is allowed. */

@@ -6,11 +6,13 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
+import type { OciError } from '../../errors/index.ts'
+import { abortedCommand, execStartTimeoutError } from '../../surroundings/abort.ts'
 import {
   execDrainDefaultMs,
   execOutputDefaultMaxBytes,
   execTimedOutText,
+  type ExecOptions,
   type ExecSyncRequest,
   type ExecSyncResult,
 } from '../exec-port.ts'
@@ -20,6 +22,7 @@ import { whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown, notRun, type FailedExec } from '../host/exec-errors.ts'
 import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecOutcome, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
+import { readPidFile } from './monitor.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 
 /** Node's timers take no more; nobody waits longer. */
@@ -27,50 +30,62 @@ const timerMaxMs = 2 ** 31 - 1
 const endLimitMs = 2000
 
 export interface SyncHooks {
-  /** The command runs, or soon will. */
-  onLaunched(launched: LaunchedExec): void
+  /** The command is being launched: over, for the keeper of commands, when what comes of this is. */
+  onLaunching(launching: Promise<LaunchedExec>): void
 }
 
 export async function execSync(
   world: ExecWorld,
   container: Container,
   request: ExecSyncRequest,
-  signal: AbortSignal,
+  options: ExecOptions,
   hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
-  const { timeoutMs, outputMaxBytes = execOutputDefaultMaxBytes } = request
+  const { outputMaxBytes = execOutputDefaultMaxBytes } = request
   checkExecSyncLimits(request)
-  throwIfAborted(signal)
+  throwIfAborted(options.signal)
+  const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
+  const start = new StartLimit(options)
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
   let unlinked: Promise<unknown> | undefined
   try {
     const [stdout, stderr] = paths
     for (const path of paths) ends.push(FifoEnd.toRead(path))
-    const launched = await launchExec(world, container, request, { stdout, stderr })
+    const launching = launchExec(world, container, request, { stdout, stderr })
+    hooks.onLaunching(launching)
+    const launched = await Promise.race([launching, start.over])
+    if (typeof launched === 'string') {
+      // Somebody does not answer who should start it. What comes of it later is ended then.
+      launching.then((late) => late.end(endLimitMs)).catch(() => undefined)
+      throw interrupted(launched, container.id, options)
+    }
     // Whoever uses them has opened them.
     unlinked = Promise.allSettled(paths.map(unlinkIfThere))
-    hooks.onLaunched(launched)
     const [out, err] = ends.map((end) => new FifoCapture(end, outputMaxBytes))
     if (out === undefined || err === undefined) throw new Error('two FIFOs were asked for')
-    const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
-    const { exit, drained } = await collect(launched, [out, err], { ...request, timeoutMs, signal })
+    start.watch(launched)
+    const { exit, drained } = await collect(launched, [out, err], request, start.over)
+    if (exit === 'abort' || exit === 'notStarted') throw interrupted(exit, container.id, options)
     return resultOf(exit, out, err, drained, { ...failed, monitorArgv: launched.argv })
   } finally {
+    start.release()
     for (const end of ends) end.abandon()
     await (unlinked ?? Promise.allSettled(paths.map(unlinkIfThere)))
   }
 }
 
-type Ending = ExecOutcome | 'timeout' | 'abort'
+type Interruption = 'abort' | 'notStarted'
+type Ending = ExecOutcome | 'timeout' | Interruption
 
 async function collect(
   launched: LaunchedExec,
   captures: readonly FifoCapture[],
-  { timeoutMs, drainMs = execDrainDefaultMs, signal }: ExecSyncRequest & { readonly signal: AbortSignal },
+  { timeoutMs, drainMs = execDrainDefaultMs }: ExecSyncRequest,
+  interruption: Promise<Interruption>,
 ): Promise<{ exit: Ending; drained: boolean }> {
   const over = new AbortController()
-  const limits: Promise<Ending>[] = [aborted(signal, over.signal)]
+  const limits: Promise<Ending>[] = [interruption]
   if (timeoutMs !== undefined)
     limits.push(
       new Promise((resolve) =>
@@ -79,14 +94,57 @@ async function collect(
     )
   const exit = await Promise.race([launched.outcome, ...limits])
   over.abort()
-  if (typeof exit === 'string') await launched.end(endLimitMs)
+  // What does not die is not waited for: the keeper of commands has it until it is gone.
+  const isGone = typeof exit !== 'string' || (await launched.end(endLimitMs))
   const ended = Promise.all(captures.map((capture) => capture.ended))
   // What was killed has nothing more to say; what escaped may go on for ever.
-  const [whole] = await Promise.all([within(ended, typeof exit === 'string' ? 0 : drainMs), launched.cleared])
+  const [whole] = await Promise.all([
+    within(ended, typeof exit === 'string' ? 0 : drainMs),
+    isGone ? launched.cleared : undefined,
+  ])
   for (const capture of captures) capture.close()
   // The descriptors are closed in the next turn; who counts them may do so at once.
   await turn()
   return { exit, drained: whole !== undefined }
+}
+
+/** What interrupts the wait for a command: the caller's abort, and a limit until it runs. */
+class StartLimit {
+  readonly over: Promise<Interruption>
+  readonly #released = new AbortController()
+  #launched: LaunchedExec | undefined
+
+  constructor({ signal, startTimeoutMs }: ExecOptions) {
+    const released = this.#released.signal
+    const { promise: expired, resolve } = Promise.withResolvers<'notStarted'>()
+    const look = async (): Promise<void> => {
+      // Whoever has a pid runs, and has all the time that he was given.
+      const pid = this.#launched && (await readPidFile(this.#launched.files.pidFile).catch(() => undefined))
+      if (pid === undefined) resolve('notStarted')
+    }
+    if (startTimeoutMs !== undefined)
+      whenExpired(Math.min(startTimeoutMs, timerMaxMs), released, () => void look())
+    this.over = Promise.race([aborted(signal, released), expired])
+  }
+
+  watch(launched: LaunchedExec): void {
+    this.#launched = launched
+  }
+
+  release(): void {
+    this.#released.abort()
+  }
+}
+
+function interrupted(
+  by: Interruption,
+  containerId: string,
+  { signal, startTimeoutMs = 0 }: ExecOptions,
+): OciError {
+  const waiter = { containerId, operation: 'execSyncContainer' } as const
+  return by === 'notStarted'
+    ? execStartTimeoutError(waiter, startTimeoutMs)
+    : abortedCommand(waiter, signal.reason)
 }
 
 /** The listener goes when nobody waits any more: one signal may be given to thousands of probes. */
@@ -101,7 +159,7 @@ function aborted(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
 }
 
 function resultOf(
-  exit: Ending,
+  exit: ExecOutcome | 'timeout',
   out: FifoCapture,
   err: FifoCapture,
   drained: boolean,
@@ -109,11 +167,6 @@ function resultOf(
 ): ExecSyncResult {
   const output = { stdout: out.bytes, stderr: err.bytes }
   const truncated = out.truncated || err.truncated
-  if (exit === 'abort') {
-    const { containerId, operation } = failed
-    const message = `the command in container ${containerId} was aborted and ended`
-    throw new OciError('ERR_ABORTED', message, { containerId, operation })
-  }
   if (exit === 'timeout') {
     const { stdout } = output
     return { exitCode: -1, stdout, stderr: Buffer.from(execTimedOutText), timedOut: true, truncated, drained }

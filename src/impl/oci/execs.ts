@@ -1,7 +1,7 @@
 /** The commands in containers of RuntimeOCI. */
 import { inContext } from '../../errors/index.ts'
 import { ExecSyncError, type ExecPort } from '../exec-port.ts'
-import { ExecAdmissions } from '../host/exec-admissions.ts'
+import { ExecAdmissions, type Admission } from '../host/exec-admissions.ts'
 import { ExecHome } from '../host/exec-home.ts'
 import type { ExecWorld, LaunchedExec } from './exec-launch.ts'
 import { startExec, type RunningExec } from './exec-session.ts'
@@ -9,33 +9,41 @@ import { execSync } from './exec-sync.ts'
 
 const endLimitMs = 2000
 
-export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
-  const { oci, launcher } = options
+export function createExecs(parts: Omit<ExecWorld, 'home'>): ExecPort {
+  const { oci, launcher } = parts
   const env = { PATH: oci.environment['PATH'] ?? '' }
   const home = new ExecHome({ runDir: oci.config.runDir, launcher, env })
-  const world: ExecWorld = { ...options, home }
+  const world: ExecWorld = { ...parts, home }
   const admissions = new ExecAdmissions()
 
   return {
-    execSync: async (container, request, { signal }) => {
+    execSync: async (container, request, options) => {
       const admission = admissions.admit(container.id)
-      const onLaunched = (launched: LaunchedExec): void => {
-        const end = (limitMs: number) => launched.end(limitMs)
-        admissions.begin(admission, { end, disconnect: () => end(endLimitMs) })
+      // It counts until nothing of it is left, also where its caller has his answer before.
+      let gone: Promise<unknown> = Promise.resolve()
+      const onLaunching = (launching: Promise<LaunchedExec>): void => {
+        gone = keepUntilGone(admissions, admission, launching)
       }
       try {
-        return await execSync(world, container, request, signal, { onLaunched })
+        return await execSync(world, container, request, options, { onLaunching })
       } catch (error) {
         throw ofContainer(error, container.id)
       } finally {
-        admissions.forget(admission)
+        const forget = (): void => admissions.forget(admission)
+        void gone.then(forget, forget)
       }
     },
     startExec: async (container, request, { signal }) => {
       const admission = admissions.admit(container.id)
+      const { onDisconnect = 'kill' } = request
+      const onLaunched = (launched: LaunchedExec): void => {
+        const end = (limitMs: number) => launched.end(limitMs)
+        const disconnect = () => (onDisconnect === 'kill' ? end(endLimitMs) : Promise.resolve())
+        admissions.begin(admission, { end, disconnect })
+      }
       let exec: RunningExec
       try {
-        exec = await startExec(world, container, request, signal)
+        exec = await startExec(world, container, request, signal, { onLaunched })
       } catch (error) {
         admissions.forget(admission)
         throw ofContainer(error, container.id)
@@ -51,6 +59,17 @@ export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
       await home.close()
     },
   }
+}
+
+async function keepUntilGone(
+  admissions: ExecAdmissions,
+  admission: Admission,
+  launching: Promise<LaunchedExec>,
+): Promise<void> {
+  const launched = await launching
+  const end = (limitMs: number) => launched.end(limitMs)
+  admissions.begin(admission, { end, disconnect: () => end(endLimitMs) })
+  await launched.cleared
 }
 
 /** One that knows its container stays what it is: an ExecSyncError is more than its code. */
