@@ -22,15 +22,15 @@ export function createExecs(parts: Omit<ExecWorld, 'home'>): ExecPort {
       // It counts until nothing of it is left, also where its caller has his answer before.
       let gone: Promise<unknown> = Promise.resolve()
       const onLaunching = (launching: Promise<LaunchedExec>): void => {
-        gone = keepUntilGone(admissions, admission, launching)
+        // Handled now: a failed launch is execSync's to tell, and rejects before that does.
+        gone = keepUntilGone(admissions, admission, launching).catch(() => undefined)
       }
       try {
         return await execSync(world, container, request, options, { onLaunching })
       } catch (error) {
         throw ofContainer(error, container.id)
       } finally {
-        const forget = (): void => admissions.forget(admission)
-        void gone.then(forget, forget)
+        void gone.then(() => admissions.forget(admission))
       }
     },
     startExec: async (container, request, { signal }) => {
