@@ -12,9 +12,9 @@ const argumentMaxBytes = 131_071
 const argumentsMaxBytes = 2 * 1024 * 1024
 
 /** Each has up to three FIFOs and a caller who waits for it; what is beyond is refused, not queued. */
-export const execsMax = 1024
+const execsMax = 1024
 /** So that a container that holds up its own commands leaves room for those of others. */
-export const execsPerContainerMax = 128
+const execsPerContainerMax = 128
 
 /** ERR_BUSY when there is no room for one more beside so many: of one implementation in all, and in the container. */
 export function checkExecCounts(containerId: string, inAll: number, inContainer: number): void {
