@@ -1,5 +1,5 @@
 /**
- * What crun, runc and conmon say when something fails, as an error code and one readable message.
+ * What crun, runc, conmon and containerd's shim say when something fails, as an error code and one readable message.
  *
  * Architecture invariant: no other file looks into their words. They are no interface: they differ between the two
  * runtimes and change with their versions, so what is not recognised gets no code here and the caller's own one.
@@ -77,8 +77,8 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: stri
 ]
 
 /**
- * The complaints themselves: runc's logrus lines (text or JSON) and conmon's prefixed ones lose their wrapping, and what
- * is below an error is left out when there is an error. Everything else stays as it is.
+ * The complaints themselves: runc's logrus lines (text or JSON), conmon's prefixed ones and what a shim says of its runtime
+ * lose their wrapping, and what is below an error is left out when there is an error. Everything else stays as it is.
  */
 function unwrapped(text: string): string {
   const lines = text
@@ -100,9 +100,21 @@ function unwrappedLine(line: string): Line {
   return (
     logrusText(line) ??
     logrusJson(line) ??
-    conmonLine(line) ?? { message: withoutTime(line), isError: undefined }
+    conmonLine(line) ?? { message: withoutShim(withoutTime(line)), isError: undefined }
   )
 }
+
+/**
+ * containerd's shim says which of its steps failed, that its runtime did, and only then what that said. What is nothing but
+ * wrapping stays.
+ */
+function withoutShim(line: string): string {
+  const words = line.replace(shimWrapping, '')
+  return words === '' ? line : words
+}
+
+const shimWrapping =
+  /^(?:OCI runtime \w+ failed: |unknown error after kill: |failed to delete task: )?(?:unable to retrieve OCI runtime error \([^)]*\): )?(?:\/\S+ did not terminate successfully: (?:exit status \d+|signal: \w+): )?/
 
 /** `time="…" level=error msg="…"`, the message quoted as Go does it. */
 function logrusText(line: string): Line | undefined {

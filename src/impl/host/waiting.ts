@@ -24,7 +24,25 @@ export async function waitUntil(
   }
 }
 
+/** `work`, or ERR_ABORTED as soon as `signal` is aborted. The work goes on; its late failure is nobody's. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const left = Promise.withResolvers<never>()
+  const abort = (): void => left.reject(abortedError(signal))
+  work.catch(() => undefined)
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([left.promise, work])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
 export function throwIfAborted(signal: AbortSignal): void {
   if (!signal.aborted) return
-  throw new OciError('ERR_ABORTED', 'nobody waits for this any more', { cause: signal.reason })
+  throw abortedError(signal)
+}
+
+function abortedError(signal: AbortSignal): OciError {
+  return new OciError('ERR_ABORTED', 'nobody waits for this any more', { cause: signal.reason })
 }

@@ -10,17 +10,15 @@ import type { Container } from '../../container.ts'
 import { errnoOf } from '../../errors/index.ts'
 import { ioError, removeTemporaryFiles } from '../../files.ts'
 import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
-import { killAndWait, processEnds } from '../host/process-end.ts'
+import { killCgroup } from '../host/kill-cgroup.ts'
+import { processEnds } from '../host/process-end.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { throwIfAborted } from '../host/waiting.ts'
-import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
+import type { EffectOptions } from '../runtime-impl.ts'
 import { endMonitor, forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
-import { killMonitorCgroup } from './monitor-cgroup.ts'
 import { findMonitor, searchMonitor } from './monitor.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
 
-/** A process that sleeps in the kernel dies later. */
-const initKillMs = 1000
 /** What a monitor takes to end that has given its create up. */
 const monitorLeaveMs = 250
 
@@ -49,36 +47,18 @@ export async function cleanUp(
     if (monitor !== undefined && !(await processEnds(monitor, monitorLeaveMs, signal)))
       await endMonitor(place, monitor, signal)
     // What the runtime or a hook left running could go on creating.
-    await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
+    await killCgroup(await world.cgroupMounts(), monitorCgroups)
   }
-  await deleteByForce(world, place, notes?.init, signal)
+  await deleteFromRuntime(world, place, { force: true, noted: notes }, signal)
   await seeMonitorEnd(place, monitor, signal)
   // Whatever the monitor reported of a container that is undone is no exit.
   await world.exits.discard(container.id)
-  await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
+  await killCgroup(await world.cgroupMounts(), monitorCgroups)
   await removeCgroups(monitorCgroups, signal)
   await seeScopeEnd(world, notes)
   await removeContainerCgroups(world, place, notes, signal)
   await forget(world, place)
   world.unclean.delete(container)
-}
-
-/**
- * When the runtime cannot be run or does not do it, init is killed without it: a clean-up that is given up must not leave
- * a process of which its container says that it has stopped.
- */
-async function deleteByForce(
-  world: OciWorld,
-  place: Place,
-  init: ProcessIdentity | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await deleteFromRuntime(world, place, ['--force'], signal)
-  } catch (error) {
-    if (init !== undefined) await killAndWait(init, initKillMs, signal)
-    throw error
-  }
 }
 
 /** The runtime writes this file as the last step of its create. */

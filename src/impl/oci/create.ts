@@ -206,7 +206,10 @@ function verdict(failure: Exclude<MonitorFailure, { kind: 'notStarted' }>, timeo
     return { code, message: message || 'the runtime refused to create the container without a word' }
   }
   if (failure.kind === 'timedOut') {
-    return { code: 'ERR_TIMEOUT', message: `the container was not created within ${timeoutMs} ms` }
+    return {
+      code: 'ERR_TIMEOUT',
+      message: `the container was not created within ${Math.round(timeoutMs)} ms`,
+    }
   }
   if (failure.kind === 'exited') {
     const { code, message } = readRuntimeWords(failure.stderrTail)

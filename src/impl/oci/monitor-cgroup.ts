@@ -8,16 +8,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { errnoOf, OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
-import {
-  cgroupDirectories,
-  cgroupDirectory,
-  type CgroupMount,
-  readCgroupPaths,
-  readCgroupProcesses,
-} from '../host/cgroups.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
-
-const SIGKILL = 9
+import { cgroupDirectory, type CgroupMount } from '../host/cgroups.ts'
 
 /** The group's path, the same in all hierarchies. ERR_INVALID_ARGUMENT when the parent is no path of a cgroup. */
 export function monitorCgroupPath(cgroupParent: string | undefined, id: string): string {
@@ -85,23 +76,5 @@ async function fillCpuset(mountPoint: string, directory: string): Promise<void> 
       await writeFile(`${child}/${file}`, await readFile(`${parent}/${file}`, 'latin1'), { flag: 'r+' })
     }
     parent = child
-  }
-}
-
-/**
- * Kills whatever is in the group: the monitor, a runtime that hangs, its hooks. Each pid is looked up again before it is
- * signalled, so that one that was handed to a stranger meanwhile is not hit.
- */
-export async function killMonitorCgroup(
-  mounts: readonly CgroupMount[],
-  directories: readonly string[],
-): Promise<void> {
-  for (const directory of directories) {
-    for (const pid of await readCgroupProcesses(directory)) {
-      if (pid <= 1 || pid === process.pid) continue
-      const identity = await readIdentity(pid)
-      const inside = cgroupDirectories(mounts, await readCgroupPaths(pid)).includes(directory)
-      if (identity !== undefined && inside) killProcess(identity, SIGKILL)
-    }
   }
 }

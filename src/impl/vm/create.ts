@@ -30,8 +30,12 @@ import { openShimLog, startShim } from './shim/start-shim.ts'
 import { makeContainerStreams } from './streams/container-streams.ts'
 import type { ContainerStreams } from './streams/streams.ts'
 import { holdTask } from './task.ts'
+import type { CallOptions } from './ttrpc/client.ts'
 import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
 import type { VmPlace, VmWorld } from './world.ts'
+
+/** For the word of a shim that was just started. */
+const knownMaxMs = 10_000
 
 /** Throws what {@link preflight} throws, what the shim's words mean, ERR_MONITOR_FAILED, ERR_MONITOR_LOST, ERR_TIMEOUT. */
 export async function create(world: VmWorld, container: Container, options: CreateOptions): Promise<Created> {
@@ -92,7 +96,7 @@ async function createInShim(
     shim = await startShim(world, place, { shimPath, streams: streams.paths, signal, leftMs })
     notes = { ...notes, socketPath: shim.socketPath, shim: shim.process }
     await allEnded([
-      refuseKnown(world, shim, container, leftMs()),
+      refuseKnown(world, shim, container, { timeoutMs: Math.min(knownMaxMs, leftMs()), signal }),
       world.notebook.write(container, paths.notesFile, notes),
     ])
     // What it starts is where it is: this comes before the container does.
@@ -151,10 +155,10 @@ async function refuseKnown(
   world: VmWorld,
   shim: Shim,
   { id: containerId }: Container,
-  timeoutMs: number,
+  options: CallOptions,
 ): Promise<void> {
   try {
-    await shim.call(TaskService.method.state, { id: containerId }, { timeoutMs })
+    await shim.call(TaskService.method.state, { id: containerId }, options)
   } catch (error) {
     if (isRpcError(error, rpcStatus.notFound)) return
     throw error

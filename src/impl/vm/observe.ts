@@ -8,7 +8,7 @@ import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { isFrozen } from './freezer.ts'
 import { Task } from './messages/generated/task_pb.ts'
-import { placeOf, type VmWorld } from './world.ts'
+import { belowShim, placeOf, type VmWorld } from './world.ts'
 
 const stateMs = 30_000
 
@@ -21,7 +21,10 @@ const statuses: ReadonlyMap<number, Observation['status']> = new Map([
   [5, 'running'],
 ])
 
-/** Invariant: `absent` is only what a shim itself says, or what there is no trace of. Everything else that goes wrong is an error. */
+/**
+ * Invariant: `absent` is only what a shim itself says of a container whose process is not there either, or what there is no
+ * trace of. Everything else that goes wrong is an error.
+ */
 export async function observe(
   world: VmWorld,
   container: Container,
@@ -44,7 +47,12 @@ export async function observe(
     return { status: isPaused ? 'paused' : 'running', init }
   } catch (error) {
     if (!isOciError(error)) throw error
-    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') return { status: 'absent', init: undefined }
+    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') {
+      // Of a machine a shim knows more than its process tells.
+      const isOfHost = (await belowShim(world, await placeOf(world, container))) !== undefined
+      const seen = isOfHost ? await observeWithoutShim(world, container) : undefined
+      return seen?.init === undefined ? { status: 'absent', init: undefined } : seen
+    }
     if (error.code === 'ERR_MONITOR_LOST') return observeWithoutShim(world, container)
     throw error
   }
