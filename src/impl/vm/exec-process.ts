@@ -101,7 +101,7 @@ export async function runExec(
   } catch (error) {
     await streams.close()
     const failed = { containerId: container.id, operation, argv: command.argv, monitorArgv: [] } as const
-    throw isRpcError(error, rpcStatus.unknown, rpcStatus.notFound) ? notRun(error.message, failed) : error
+    throw isRpcError(error, rpcStatus.unknown, rpcStatus.notFound) ? notRun(error.words, failed) : error
   }
 }
 
