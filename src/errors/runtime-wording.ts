@@ -43,14 +43,20 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: stri
 
   // The command. runc quotes with ", crun with `.
   [/executable file (?:[`'][^`']*[`'] )?not found/i, 'ERR_COMMAND_NOT_FOUND'],
-  [/exec: "[^"]*": stat [^:]*: no such file or directory/i, 'ERR_COMMAND_NOT_FOUND'],
+  [/exec: "[^"]*": stat [^:]*: (?:no such file or|not a) directory/i, 'ERR_COMMAND_NOT_FOUND'],
+  [/^open executable: not a directory/im, 'ERR_COMMAND_NOT_FOUND'],
   [/exec: "[^"]*": (?:permission denied|is a directory|exec format error)/i, 'ERR_COMMAND_NOT_EXECUTABLE'],
   [/^open executable: (?:permission denied|operation not permitted)/im, 'ERR_COMMAND_NOT_EXECUTABLE'],
   [/exec format error/i, 'ERR_COMMAND_NOT_EXECUTABLE'],
 
-  // A working directory that is not there, or not for this user. Of an exec: for a container's own it is made.
+  // A working directory that is not there, or not for this user. A container's own is made, where nothing else has its name.
   [/^chdir [`'][^`']*[`']: /im, 'ERR_INVALID_ARGUMENT', 'cwd'],
   [/: chdir to cwd \("[^"]*"\) set in config\.json failed: /i, 'ERR_INVALID_ARGUMENT', 'cwd'],
+  [
+    /error during container init: mkdir [^:]*: (?:not a directory|file exists)$/im,
+    'ERR_INVALID_ARGUMENT',
+    'cwd',
+  ],
 
   [/specification file config\.json not found|^error loading config\.json/im, 'ERR_BUNDLE'],
 
@@ -67,7 +73,10 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: stri
   [/container not paused|cannot exec in a paused container|container `[^`]*` is paused/i, 'ERR_WRONG_STATUS'],
 
   [/container not running|container `[^`]*` is not running/i, 'ERR_NOT_RUNNING'],
-  [/cannot (?:start|exec in) a (?:container that has stopped|stopped container)/i, 'ERR_NOT_RUNNING'],
+  [
+    /cannot (?:start|exec in) a (?:container that has stopped|stopped container|stopped state)/i,
+    'ERR_NOT_RUNNING',
+  ],
   [/no such process|process already finished|invalid process/i, 'ERR_NOT_RUNNING'],
 
   // conmon, of the runtime it was told to use.
@@ -96,11 +105,12 @@ interface Line {
   readonly isError: boolean | undefined
 }
 
-function unwrappedLine(line: string): Line {
+function unwrappedLine(text: string): Line {
+  const line = withoutShim(text)
   return (
     logrusText(line) ??
     logrusJson(line) ??
-    conmonLine(line) ?? { message: withoutShim(withoutTime(line)), isError: undefined }
+    conmonLine(line) ?? { message: withoutTime(line), isError: undefined }
   )
 }
 

@@ -18,6 +18,11 @@ const handlers = [
   ['a shim with runc', { runtimeType: 'vm', runtimePath: shim, ociRuntimePath: programs.runc }],
 ] as const
 
+function tracesOf({ id }: Container, pid: number): unknown[] {
+  const alive = readIdentitySync(pid)
+  return [...(alive === undefined ? [] : [alive]), ...cgroupsOf(id), ...processesNaming(id)]
+}
+
 describe.each(handlers)('a container of %s whose runtime’s files were removed', (_, handler) => {
   const root = makeTempRoot()
   const config = defineConfig({
@@ -62,11 +67,6 @@ describe.each(handlers)('a container of %s whose runtime’s files were removed'
     rmSync(directory, { recursive: true })
   }
 
-  function left({ id }: Container, pid: number): unknown[] {
-    const alive = readIdentitySync(pid)
-    return [...(alive === undefined ? [] : [alive]), ...cgroupsOf(id), ...processesNaming(id)]
-  }
-
   it('is seen to run, takes signals, and is stopped with its own exit code', async () => {
     const container = await running(trapsTerm)
     const { pid } = container.state
@@ -78,7 +78,7 @@ describe.each(handlers)('a container of %s whose runtime’s files were removed'
     await runtime.stopContainer(container, 600)
     expect(container.state.exit).toMatchObject({ kind: 'code', code: 7 })
     await runtime.deleteContainer(container)
-    expect(left(container, pid)).toEqual([])
+    expect(tracesOf(container, pid)).toEqual([])
   })
 
   it('refuses what the runtime has to do, with one code', async () => {
@@ -103,14 +103,14 @@ describe.each(handlers)('a container of %s whose runtime’s files were removed'
     expect(thawed.status).toBe('running')
     const { pid } = thawed.state
     await runtime.deleteContainer(thawed)
-    expect(left(thawed, pid)).toEqual([])
+    expect(tracesOf(thawed, pid)).toEqual([])
 
     const frozen = await running()
     await runtime.pauseContainer(frozen)
     removeState(frozen)
     const frozenPid = frozen.state.pid
     await runtime.deleteContainer(frozen)
-    expect(left(frozen, frozenPid)).toEqual([])
+    expect(tracesOf(frozen, frozenPid)).toEqual([])
   })
 
   it('leaves no process when it was created only', async () => {
@@ -118,13 +118,13 @@ describe.each(handlers)('a container of %s whose runtime’s files were removed'
     const { pid } = container.state
     removeState(container)
     await expect(runtime.startContainer(container)).rejects.toMatchObject({ code: 'ERR_UNKNOWN_TO_RUNTIME' })
-    expect(left(container, pid)).toEqual([])
+    expect(tracesOf(container, pid)).toEqual([])
     await runtime.deleteContainer(container)
 
     const deleted = await created(['/bin/sleep', '1000'])
     const deletedPid = deleted.state.pid
     removeState(deleted)
     await runtime.deleteContainer(deleted)
-    expect(left(deleted, deletedPid)).toEqual([])
+    expect(tracesOf(deleted, deletedPid)).toEqual([])
   })
 })

@@ -191,19 +191,24 @@ export function creationError(
 ): OciError {
   const details = { containerId, command: failedMonitor(argv, failure) }
   if (failure.kind === 'notStarted') return notStartedError(failure, details)
-  const { code, message } = verdict(failure, timeoutMs)
-  return new OciError(code, message, details)
+  const { code, message, field } = verdict(failure, timeoutMs)
+  return new OciError(code, message, { ...details, field })
 }
 
 interface Verdict {
   readonly code: ErrorCode
   readonly message: string
+  readonly field?: string
 }
 
 function verdict(failure: Exclude<MonitorFailure, { kind: 'notStarted' }>, timeoutMs: number): Verdict {
   if (failure.kind === 'refused') {
-    const { code = 'ERR_CREATE_FAILED', message } = readRuntimeWords(failure.message)
-    return { code, message: message || 'the runtime refused to create the container without a word' }
+    const { code = 'ERR_CREATE_FAILED', message, ...field } = readRuntimeWords(failure.message)
+    return {
+      code,
+      message: message || 'the runtime refused to create the container without a word',
+      ...field,
+    }
   }
   if (failure.kind === 'timedOut') {
     return {

@@ -8,6 +8,7 @@
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
+import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { allEnded } from '../all-ended.ts'
 import { readCgroupPaths } from '../host/cgroups.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
@@ -31,7 +32,7 @@ import { makeContainerStreams } from './streams/container-streams.ts'
 import type { ContainerStreams } from './streams/streams.ts'
 import { holdTask } from './task.ts'
 import type { CallOptions } from './ttrpc/client.ts'
-import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
+import { isRpcError, type RpcError, rpcStatus } from './ttrpc/rpc-error.ts'
 import type { VmPlace, VmWorld } from './world.ts'
 
 /** For the word of a shim that was just started. */
@@ -189,11 +190,23 @@ async function askToCreate(
     ...shimOptions(world, checked),
   }
   const options = { timeoutMs, signal, tellTimeout: true }
-  const { pid } = await shim.call(TaskService.method.create, request, options)
+  const { pid } = await shim.call(TaskService.method.create, request, options).catch((error: unknown) => {
+    throw isRpcError(error) ? createFailure(error) : error
+  })
   // Nobody must ever be led to signal us, or init.
   if (pid > 1 && pid !== process.pid)
     return { pid, startTicks: (await readProcessStat(pid))?.startTicks ?? '0' }
   throw new OciError('ERR_MONITOR_FAILED', `the shim says that the container's process is ${pid}`)
+}
+
+/** What has no code of its own is refused by the runtime, as with RuntimeOCI. */
+function createFailure(error: RpcError): OciError {
+  const { code, field } = readRuntimeWords(error.words)
+  if (error.code === 'ERR_RUNTIME_FAILED')
+    return new OciError('ERR_CREATE_FAILED', error.message, { cause: error })
+  return code === undefined || field === undefined
+    ? error
+    : new OciError(code, error.message, { field, cause: error })
 }
 
 /** runc's shim and others take options of different types, and refuse each other's. */

@@ -6,7 +6,7 @@ import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import type { ExecCommand, ExecExit } from '../exec-port.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
+import { killProcess, observeProcess, readIdentity } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { TerminalSize } from '../terminal-size.ts'
@@ -85,7 +85,7 @@ export async function runExec(
 ): Promise<VmExec> {
   checkExecCommand(command)
   const spec = await processSpec(container, command, wanted)
-  const { shim } = await taskOf(world, container)
+  const { shim, init } = await taskOf(world, container)
   const id = makeExecId()
   const directory = await world.fifos.makeDirectory()
   const streams = await makeExecStreams(
@@ -101,7 +101,9 @@ export async function runExec(
   } catch (error) {
     await streams.close()
     const failed = { containerId: container.id, operation, argv: command.argv, monitorArgv: [] } as const
-    throw isRpcError(error, rpcStatus.unknown, rpcStatus.notFound) ? notRun(error.words, failed) : error
+    if (!isRpcError(error, rpcStatus.unknown, rpcStatus.notFound)) throw error
+    const isOver = (await observeProcess(init)) === 'gone'
+    throw notRun(error.words, { ...failed, isOver })
   }
 }
 

@@ -177,3 +177,30 @@ it('a command whose output a child holds open is answered before its shim has wa
   expect(result).toMatchObject({ exitCode: 0, drained: false })
   await expect.poll(() => order, patience).toEqual(['answered', 'removed'])
 })
+
+it('a command that cannot run since its container has ended is not running, whatever the runtime stumbled over', async () => {
+  const fake = await openFakeShim({
+    exec: () => {
+      throw new RpcError('Exec', 2, 'OCI runtime exec failed: write to sync socket: Broken pipe')
+    },
+  })
+  const container = await started(fake)
+  const attempt = () => codeOf(execsOf(fake).execSync(container, { argv: ['/bin/true'] }, effect))
+  expect(await attempt()).toBe('ERR_RUNTIME_FAILED')
+  fake.machine.kill('SIGKILL')
+  await expect.poll(() => fake.machine.signalCode, patience).toBe('SIGKILL')
+  expect(await attempt()).toBe('ERR_NOT_RUNNING')
+})
+
+it.each([
+  ['OCI runtime create failed: error executing hook `/srv/hook` (exit code: 3)', 'ERR_CREATE_FAILED'],
+  ['OCI runtime create failed: chdir `/etc/file`: Not a directory', 'ERR_INVALID_ARGUMENT'],
+])('a create that the runtime refused with %s is %s', async (words, code) => {
+  const fake = await openFakeShim({
+    create: () => {
+      throw new RpcError('Create', 2, words)
+    },
+  })
+  const container = await fake.container()
+  expect(await codeOf(fake.impl.create(container, createEffect))).toBe(code)
+})
