@@ -204,3 +204,13 @@ it.each([
   const container = await fake.container()
   expect(await codeOf(fake.impl.create(container, createEffect))).toBe(code)
 })
+
+it('a limit is told in whole milliseconds', async () => {
+  const fake = await openFakeShim({ create: never })
+  const container = await fake.container()
+  const timeoutMs = 300.123
+  await expect(fake.impl.create(container, { ...createEffect, timeoutMs })).rejects.toMatchObject({
+    code: 'ERR_TIMEOUT',
+    message: expect.stringMatching(/ within \d+ ms$/) as unknown,
+  })
+})
