@@ -10,7 +10,8 @@ import { isFrozen } from './freezer.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import { belowShim, placeOf, type VmWorld } from './world.ts'
 
-const stateMs = 30_000
+/** For an answer; callers give up after some seconds more. */
+const stateMs = 5000
 
 const statuses: ReadonlyMap<number, Observation['status']> = new Map([
   [1, 'created'],
@@ -47,18 +48,20 @@ export async function observe(
     return { status: isPaused ? 'paused' : 'running', init }
   } catch (error) {
     if (!isOciError(error)) throw error
-    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') {
+    const isDenied = error.code === 'ERR_UNKNOWN_TO_RUNTIME'
+    if (isDenied || error.code === 'ERR_TIMEOUT') {
       // Of a machine a shim knows more than its process tells.
       const isOfHost = (await belowShim(world, await placeOf(world, container))) !== undefined
       const seen = isOfHost ? await observeWithoutShim(world, container) : undefined
-      return seen?.init === undefined ? { status: 'absent', init: undefined } : seen
+      if (seen?.init !== undefined) return seen
+      if (isDenied) return { status: 'absent', init: undefined }
     }
     if (error.code === 'ERR_MONITOR_LOST') return observeWithoutShim(world, container)
     throw error
   }
 }
 
-/** Its process is known; nobody can say more of it than whether it lives. */
+/** Its process is known; nobody can, or does, say more of it than whether it lives. */
 async function observeWithoutShim(world: VmWorld, container: Container): Promise<Observation> {
   const place = await placeOf(world, container)
   const init = (await world.notebook.read(container, place.paths.notesFile))?.init
