@@ -7,6 +7,7 @@ import { readIdentitySync } from '../../src/impl/process-identity.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 import { trapsTerm } from '../contract/harness.ts'
+import { patience } from '../contract/stage.ts'
 import { cgroupsOf, processesNaming } from './oci-host.ts'
 
 const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
@@ -85,13 +86,14 @@ describe.each(handlers)('a container of %s whose runtime’s files were removed'
     const container = await running()
     removeState(container)
     for (const attempt of [
-      () => runtime.pauseContainer(container),
       () => runtime.execSyncContainer(container, ['/bin/true'], 20),
       () => runtime.startExec(container, ['/bin/true']),
       () => runtime.updateContainer(container, { pids: { limit: 50 } }),
+      // The last: then the container is looked at anew.
+      () => runtime.pauseContainer(container),
     ])
       await expect(attempt()).rejects.toMatchObject({ code: 'ERR_UNKNOWN_TO_RUNTIME' })
-    expect(container.status).toBe('running')
+    await expect.poll(() => container.phase, patience).toBe('running')
     await runtime.deleteContainer(container)
   })
 

@@ -7,6 +7,7 @@ import { taskOf } from './adopt.ts'
 import { cleanUp } from './clean-up.ts'
 import { deleteBelow, forget } from './forget.ts'
 import type { VmNotes } from './notes.ts'
+import { removeContainerCgroups } from '../host/container-cgroups.ts'
 import { endInit } from '../host/end-init.ts'
 import { removeContainersFiles } from './leftovers.ts'
 import { Task } from './messages/generated/task_pb.ts'
@@ -39,8 +40,11 @@ export async function deleteContainer(
     await killLostShims(world, place, notes, signal)
     await deleteBelow(world, place, notes, signal)
   } else {
-    // One that does not know the container may say nothing of its process.
-    if ((await belowShim(world, place)) !== undefined) await endInit(world, container, notes, signal)
+    if ((await belowShim(world, place)) !== undefined) {
+      // One that does not know the container may say nothing of its process, and a runtime that does not leaves its cgroups.
+      await endInit(world, container, notes, signal)
+      await removeContainerCgroups(world, place, notes, signal)
+    }
     // The container is gone from it, so its files may go at the same time; what a shim that ends leaves goes afterwards.
     await allEnded([
       shutDown(world, place, shim, { sharesShim: notes?.sharesShim === true, signal }),
