@@ -8,8 +8,10 @@ import { isOciError, OciError, toOciError } from '../../errors/index.ts'
 import { within } from '../launcher/deadlines.ts'
 import { killProcess } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
+import { processEnds } from '../host/process-end.ts'
 import { taskOf } from './adopt.ts'
 import { Task } from './messages/generated/task_pb.ts'
+import type { VmNotes } from './notes.ts'
 import { readOomEvidence } from './oom.ts'
 import type { Shim } from './shim/connection.ts'
 import { belowShim, placeOf, type VmPlace, type VmWorld } from './world.ts'
@@ -19,6 +21,8 @@ const SIGKILL = 9
 const killMs = 2000
 /** The same for a machine, and for other signals, which nobody else delivers. Callers have a limit of some seconds more. */
 const answerMs = 8000
+/** What a killed process has to end before its mute shim is suspected of keeping it. */
+const lingerMs = 3000
 
 /** Throws ERR_NOT_RUNNING when init is gone, ERR_MONITOR_LOST for a signal into a machine without a shim. */
 export async function signal(
@@ -61,6 +65,7 @@ async function deliver(
   const mayKill = isKill && (isOfHost || isUnheard || (await isAlone(world, place, failure)))
   if (mayKill || (isOfHost && (isUnheard || isDenied))) {
     if (!killProcess(init, signalNumber)) throw gone(id, failure)
+    if (isKill && isOfHost && failure.code === 'ERR_TIMEOUT') await endMuteShim(world, place, init, abort)
   } else throw failure.code === 'ERR_UNKNOWN_TO_RUNTIME' ? gone(id, failure) : failure
 }
 
@@ -87,12 +92,33 @@ async function ask(
   return answer ?? new OciError('ERR_TIMEOUT', message, { containerId: id })
 }
 
+/**
+ * The kernel lets the init of a pid namespace go once all in it are reaped, and a command's parent is the shim: one that does
+ * not reap keeps a killed init. So it is killed as well, unless others are in it.
+ */
+async function endMuteShim(
+  world: VmWorld,
+  place: VmPlace,
+  init: ProcessIdentity,
+  abort: AbortSignal,
+): Promise<void> {
+  const { container, paths } = place
+  if (await processEnds(init, lingerMs, abort)) return
+  const notes = await world.notebook.read(container, paths.notesFile)
+  if (notes?.shim === undefined || isShared(world, container, notes)) return
+  world.logger.warn({ containerId: container.id, pid: notes.shim.pid }, 'a shim that does not reap is killed')
+  killProcess(notes.shim, SIGKILL)
+}
+
+function isShared(world: VmWorld, { id }: Container, { sharesShim, socketPath }: VmNotes): boolean {
+  return sharesShim || (socketPath !== undefined && world.shims.othersAt(socketPath, id) > 0)
+}
+
 /** A machine of one container whose shim is mute, or has forgotten it: KILL is for the machine. */
 async function isAlone(world: VmWorld, { container, paths }: VmPlace, failure: OciError): Promise<boolean> {
   if (failure.code !== 'ERR_UNKNOWN_TO_RUNTIME' && failure.code !== 'ERR_TIMEOUT') return false
   const notes = await world.notebook.read(container, paths.notesFile)
-  if (notes === undefined || notes.sharesShim) return false
-  return notes.socketPath === undefined || world.shims.othersAt(notes.socketPath, container.id) === 0
+  return notes !== undefined && !isShared(world, container, notes)
 }
 
 /**

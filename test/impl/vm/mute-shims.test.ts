@@ -1,6 +1,6 @@
 /** Shims that deny what lives, or say nothing: processes of this host are ended without them, and nobody waits for ever. */
 import { closeSync, constants, openSync } from 'node:fs'
-import type { ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Container } from '../../../src/container.ts'
 import { isOciError } from '../../../src/errors/index.ts'
@@ -147,6 +147,25 @@ describe('a command that a shim does not begin', () => {
       stderr: Buffer.from('command timed out'),
     })
   })
+})
+
+it('a command of this host is killed although its shim does not answer, and its end is unknown', async () => {
+  const child = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  const fake = await openFakeShim(
+    {
+      exec: () => ({}),
+      start: ({ execId }) => ({ pid: (execId === '' ? fake.machine.pid : child.pid) ?? 0 }),
+      wait: never,
+      kill: ({ execId }) => (execId === '' ? {} : never()),
+    },
+    ofHost,
+  )
+  const container = await started(fake)
+  const session = await execsOf(fake).startExec(container, { argv: ['/bin/sleep', '1000'] }, effect)
+  expect(await session.kill(SIGKILL)).toBe(true)
+  expect(await session.exited).toEqual({ kind: 'unknown', why: 'monitor-lost' })
+  await expect.poll(() => child.signalCode, patience).toBe('SIGKILL')
 })
 
 it('a command whose output a child holds open is answered before its shim has waited for that child', async () => {
