@@ -29,7 +29,9 @@ async function runEmbedder(init: readonly string[]) {
     makeContainerId(),
   ]
   const { stdout } = await promisify(execFile)('unshare', argv)
-  return reportSchema.parse(JSON.parse(stdout))
+  const { warnings, ...report } = reportSchema.parse(JSON.parse(stdout))
+  // Those about the versions of this host's runtimes are another test's.
+  return { ...report, warnings: warnings.filter((warning) => !warning.includes('security holes')) }
 }
 
 it('as process 1 is warned once that nobody reaps monitors, and everything else holds', async () => {

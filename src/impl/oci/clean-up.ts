@@ -14,12 +14,16 @@ import { removeCgroups, removeContainerCgroups, removeMadeParents } from '../hos
 import { killCgroup } from '../host/kill-cgroup.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { throwIfAborted } from '../host/waiting.ts'
+import { endProcessTree } from '../process-tree.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { creationOf, endCreate } from './end-create.ts'
 import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
 import { findMonitor, monitorOf, searchProcesses } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
+
+/** What dies later sleeps in the kernel. */
+const treeEndMs = 10_000
 
 export async function cleanUp(
   world: OciWorld,
@@ -75,6 +79,8 @@ async function undo(
     // What the runtime or a hook left running could go on creating.
     if (creation === undefined) await killCgroup(mounts, monitorCgroups)
     await deleteFromRuntime(world, place, { force: true, noted: notes }, signal)
+    // A runtime that has created the container and does not return keeps its monitor waiting.
+    if (monitor !== undefined) await endProcessTree(monitor, treeEndMs)
     await seeMonitorEnd(place, monitor, signal)
     // The exit of one that had run is of use to who has been told of its start.
     if (creation !== undefined) await Promise.allSettled([world.exits.scan()])

@@ -92,7 +92,7 @@ describe('a config.json', () => {
     rmSync(file, { recursive: true, force: true })
   })
 
-  it('nested two million times is judged like any other', async () => {
+  it('nested two million times is refused for that', async () => {
     const host = await openBadHost()
     const container = await host.container()
     const depth = 1_900_000
@@ -100,7 +100,7 @@ describe('a config.json', () => {
       `${container.bundlePath}/config.json`,
       `{"ociVersion":"1.0.2","process":{"args":["/bin/true","\\u0000"]},"x":${'['.repeat(depth)}${']'.repeat(depth)}}`,
     )
-    await expectRefused(host, container, { field: 'process.args.1' })
+    await expectRefused(host, container, { message: containing('100 levels') })
   })
 
   it.each(['FIFO', 'sparse'])('that is %s is refused also when a spec was given', async (kind) => {
