@@ -7,6 +7,7 @@
  * It ends when the supervisor's end of the channel closes, and not before: service managers send SIGTERM to every
  * process of a unit, while the embedder still needs us to stop its containers.
  */
+import { stat } from 'node:fs'
 import type { Socket } from 'node:net'
 import { isError, messageOf } from '../../errors/index.ts'
 import { AttendedProcesses } from './attend-child.ts'
@@ -138,7 +139,10 @@ function main(): void {
     if (request === undefined) throw new Error(`not a request: ${JSON.stringify(message).slice(0, 200)}`)
     handle(request)
   })
-  tell({ type: 'hello', protocol: protocolVersion, notes: note === undefined ? [] : [note] })
+  const hello = { type: 'hello', protocol: protocolVersion, notes: note === undefined ? [] : [note] } as const
+  // libuv makes its threads at the first asynchronous call, and aborts when it cannot: later, on a host without room for
+  // more threads, that would be the end of us.
+  stat('/', () => tell(hello))
 }
 
 main()
