@@ -8,6 +8,7 @@ import { isSliceName } from '../../config/slice-name.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, type ErrorCode, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
+import { accessRootfs } from './rootfs-access.ts'
 import { rootfsPath } from './rootfs-path.ts'
 
 /**
@@ -97,8 +98,9 @@ function refuseUnsafeAnnotations(container: Container, { handler, paths }: Bundl
  * called ptmx is removed, on the host (CVE-2026-41579, CVE-2026-47766).
  */
 async function refuseLinkedDev(container: Container, { paths }: BundlePlace, spec: OciSpec): Promise<void> {
-  const dev = join(rootfsPath(paths.bundle, spec.root?.path), 'dev')
-  const stats = await statOrAbsent(dev, lstat)
+  const rootfs = rootfsPath(paths.bundle, spec.root?.path)
+  const dev = join(rootfs, 'dev')
+  const stats = await accessRootfs(rootfs, () => statOrAbsent(dev, lstat))
   if (stats?.isSymbolicLink() !== true) return
   const message = `${dev} must be a directory, not a link: runtimes would follow it out of the root file system`
   throw refusal(container, 'ERR_BUNDLE', message, 'root.path', dev)
