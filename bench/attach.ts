@@ -49,7 +49,7 @@ const launcher = await openLauncher()
 const exits = await openExitEvents({ directory: config.containerExitsDir })
 exits.exits$.subscribe()
 const impl = createRuntimeOci({ config, launcher, exits, logger: silentLogger })
-const bridge = openAttachBridge({ launcher, logger: silentLogger })
+const bridge = openAttachBridge({ launcher, logger: silentLogger, directory: `${config.runDir}/bridge` })
 const world: AttachWorld = { config, logger: silentLogger, attachBridge: bridge }
 
 // Nothing of the library keeps a process alive by itself.

@@ -53,9 +53,10 @@ async function examine(logs: readonly string[]): Promise<Record<string, number>>
     for (const path of logs) yield* readContainerLog(path, { onDefect: () => (torn += 1) })
   }
   let expected = 0
-  for await (const { content, partial } of joinLogLines(all())) {
-    // The container was killed in the middle of a line.
-    if (partial) continue
+  for await (const record of joinLogLines(all())) {
+    // The numbers tell what was lost. And the container was killed in the middle of a line.
+    if (record.type === 'lost' || record.partial) continue
+    const { content } = record
     const number = Number(content.toString())
     lines += 1
     if (number > expected) lost += number - expected

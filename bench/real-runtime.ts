@@ -9,6 +9,8 @@ import { makeRootfs } from '../test/support/rootfs.ts'
 export interface RealRuntime {
   readonly config: Config
   readonly runtime: Runtime
+  /** All containers have the same. */
+  readonly rootfs: string
   makeContainer(args: readonly string[]): Promise<Container>
   /** What is left in the directories of exits, attach sockets and states. */
   leftovers(): string[]
@@ -30,6 +32,7 @@ export async function openRealRuntime(handler: string): Promise<RealRuntime> {
   return {
     config,
     runtime,
+    rootfs,
     makeContainer: async (args) => {
       made += 1
       const id = `bench-${process.pid}-${made}`

@@ -225,6 +225,13 @@ function ownFactory(type: string, shared: SharedParts): ImplementationFactory | 
   }
 }
 
+/** Monitors and shims make themselves children of process 1, and Node waits for none but its own. */
+function warnWithoutInit(logger: Logger): void {
+  if (process.pid !== 1) return
+  const remedy = 'run it under an init that reaps, such as tini ("docker run --init")'
+  logger.warn({ pid: 1 }, `every container leaves a zombie, since this process is process 1: ${remedy}`)
+}
+
 interface HostParts {
   readonly launcher: Launcher
   readonly exits: ExitSource
@@ -256,12 +263,21 @@ class SharedParts {
     const { nodePath, launcherPath } = options
     const releaseReserve = holdReserveDescriptor()
     closers.push(() => Promise.resolve(releaseReserve()))
+    warnWithoutInit(logger)
     await ensureOciDirectories(config)
     const exits = await openExitEvents({ directory: config.containerExitsDir, logger, clock })
     closers.push(() => exits.close())
     const launcher = await openLauncher({
       logger,
       heldFd: lock?.fd,
+      onStarted: async (identity) => {
+        try {
+          await lock?.nameLauncher(identity)
+        } catch (error) {
+          // It ends by itself when we do; only one that is stopped by then keeps a later supervisor out.
+          logger.warn({ err: error }, 'the launcher cannot be named in the lock of the state directory')
+        }
+      },
       ...(nodePath === undefined ? {} : { nodePath }),
       ...(launcherPath === undefined ? {} : { launcherPath }),
     })

@@ -139,7 +139,10 @@ export interface ContainerOptions {
   readonly bundlePath: string
   /** Absolute path of the log file; default `<dir>/container.log`, which is no name that conmon or a shim uses. */
   readonly logPath?: string
-  /** Absolute path of the network namespace, when it is not the container's own; '' means the same as none. */
+  /**
+   * Absolute path of the network namespace, when it is not the container's own; '' means the same as none. The spec has to
+   * enter the same one, else create refuses with ERR_BUNDLE.
+   */
   readonly netns?: string
   /** Labels and annotations: at most 256 KiB of names and values each, as in Kubernetes. */
   readonly labels?: Readonly<Record<string, string>>

@@ -34,7 +34,7 @@ export async function readTextFile(path: string, options: ReadTextOptions): Prom
     if (!stats.isFile()) throw misfit(options.code, path, 'is not a regular file')
     if (stats.size > options.maxBytes) throw tooLarge(path, options)
     if (options.isPrivate === true) refuseForeign(stats, path, options.code)
-    return decodeUtf8(await readAtMost(handle, stats.size, path, options), path, options.code)
+    return await readAtMost(handle, stats.size, path, options)
   } catch (error) {
     throw ioError('read', path, error)
   } finally {
@@ -56,12 +56,39 @@ async function openForReading(path: string, code: ErrorCode): Promise<FileHandle
   }
 }
 
-function refuseForeign({ uid, mode }: Stats, path: string, code: ErrorCode): void {
+function refuseForeign(stats: Stats, path: string, code: ErrorCode): void {
+  const reason = foreignFile(stats)
+  if (reason !== undefined) throw misfit(code, path, reason)
+}
+
+interface Ownership {
+  readonly uid: number
+  readonly gid: number
+  readonly mode: number
+}
+
+/** Why what a file says is not ours to believe; undefined when it is. */
+export function foreignFile(stats: Ownership): string | undefined {
+  if ((stats.mode & 0o022) !== 0) return foreignOwner(stats) ?? 'is writable for others, it must be private'
+  return foreignOwner(stats)
+}
+
+/**
+ * Why the names in a directory are not ours to believe. One that is writable for our own group is: where every user has a
+ * group of its own, that is how directories are made.
+ */
+export function foreignDirectory(stats: Ownership): string | undefined {
+  const { gid, mode } = stats
+  if ((mode & 0o002) !== 0) return foreignOwner(stats) ?? 'is writable for everybody, it must be private'
+  if ((mode & 0o020) !== 0 && gid !== process.getegid?.())
+    return foreignOwner(stats) ?? `is writable for group ${gid}, it must be private`
+  return foreignOwner(stats)
+}
+
+function foreignOwner({ uid }: Ownership): string | undefined {
   const own = process.geteuid?.()
-  if (own !== undefined && uid !== own) {
-    throw misfit(code, path, `belongs to user ${uid}, it must belong to user ${own}`)
-  }
-  if ((mode & 0o022) !== 0) throw misfit(code, path, 'is writable for others, it must be private')
+  if (own === undefined || uid === own) return undefined
+  return `belongs to user ${uid}, it must belong to user ${own}`
 }
 
 /** Counts what it reads instead of trusting the size: the file may grow, and files of /proc have size 0. */
@@ -70,8 +97,10 @@ async function readAtMost(
   sizeBytes: number,
   path: string,
   options: ReadTextOptions,
-): Promise<Buffer> {
-  const chunks: Buffer[] = []
+): Promise<string> {
+  // Chunk by chunk: a large file, decoded at once, would hold up the event loop.
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let text = ''
   let totalBytes = 0
   for (;;) {
     // One byte more than there should be: less than was asked for is the end, and needs no second look.
@@ -79,17 +108,14 @@ async function readAtMost(
     const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(askedBytes), 0, askedBytes)
     totalBytes += bytesRead
     if (totalBytes > options.maxBytes) throw tooLarge(path, options)
-    chunks.push(buffer.subarray(0, bytesRead))
     const isWhole = sizeBytes > 0 && totalBytes >= sizeBytes && bytesRead < askedBytes
-    if (bytesRead === 0 || isWhole) return Buffer.concat(chunks)
-  }
-}
-
-function decodeUtf8(bytes: Buffer, path: string, code: ErrorCode): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch (error) {
-    throw misfit(code, path, 'is not UTF-8', error)
+    const isEnd = bytesRead === 0 || isWhole
+    try {
+      text += decoder.decode(buffer.subarray(0, bytesRead), { stream: !isEnd })
+    } catch (error) {
+      throw misfit(options.code, path, 'is not UTF-8', error)
+    }
+    if (isEnd) return text
   }
 }
 
@@ -198,8 +224,8 @@ async function unlinkIfThere(path: string): Promise<void> {
 
 /**
  * Creates a directory and its missing parents with mode 0700. One that exists is taken as it is, but refused with
- * ERR_INVALID_ARGUMENT when it is a symbolic link, not a directory, another user's, or writable for everybody: who can
- * write there decides what a restart believes. What the system refuses is ERR_IO, also when we cannot write there (a
+ * ERR_INVALID_ARGUMENT when it is a symbolic link, not a directory, another user's, or writable for everybody or for a
+ * group that is not ours: who can write there decides what a restart believes. What the system refuses is ERR_IO, also when we cannot write there (a
  * read-only mount, an immutable directory). `field` is the caller's name for it.
  */
 export async function ensurePrivateDirectory(path: string, field = 'path'): Promise<void> {
@@ -223,16 +249,31 @@ async function makePrivateDirectory(path: string): Promise<void> {
     // Without a directory to look at, why it could not be made is what the caller needs to know.
     throw ioError('create directory', name, refused ?? error)
   })
-  if (stats.isSymbolicLink()) throw unfitDirectory(name, 'is a symbolic link, it must be a directory')
-  if (!stats.isDirectory()) throw unfitDirectory(name, 'is not a directory')
-  const uid = process.geteuid?.()
-  if (uid !== undefined && stats.uid !== uid) {
-    throw unfitDirectory(name, `belongs to user ${stats.uid}, it must belong to user ${uid}`)
-  }
-  if ((stats.mode & 0o002) !== 0) throw unfitDirectory(name, 'is writable for everybody, it must be private')
+  refuseUnfit(stats, name)
   await access(name, constants.W_OK | constants.X_OK).catch((error: unknown) => {
     throw ioError('write to directory', name, error)
   })
+}
+
+function refuseUnfit(stats: Stats, name: string): void {
+  if (stats.isSymbolicLink()) throw unfitDirectory(name, 'is a symbolic link, it must be a directory')
+  if (!stats.isDirectory()) throw unfitDirectory(name, 'is not a directory')
+  const reason = foreignDirectory(stats)
+  if (reason !== undefined) throw unfitDirectory(name, reason)
+}
+
+/**
+ * The names in a directory of ours, none where there is no such directory. Refused like {@link ensurePrivateDirectory}: a
+ * link would lead to files of others, which are removed or believed by their names.
+ */
+export async function listPrivateDirectory(path: string): Promise<readonly string[]> {
+  try {
+    refuseUnfit(await lstat(path), path)
+    return await readdir(path)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw ioError('list', path, error)
+  }
 }
 
 /** Not Node's own `recursive`, which never returns where every mkdir is answered with ENOENT, as below /proc. */

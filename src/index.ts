@@ -68,11 +68,13 @@ export {
   type JoinLinesOptions,
   type LogDefect,
   type LogEntry,
+  type LogRecord,
   type LogStream,
+  type LostLog,
   type ReadLogOptions,
 } from './container-log/index.ts'
 export { defaultSpec, readBundleSpec, writeBundle, type DefaultSpecOptions } from './bundle/bundle.ts'
-export type { OciLinuxResources, OciSpec } from './bundle/oci-spec.ts'
+export type { OciInteger, OciLinuxResources, OciSpec } from './bundle/oci-spec.ts'
 export type {
   ContainerStats,
   CpuThrottling,

@@ -146,7 +146,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
     if (adopt.exit === undefined) this.impl.exits.expect(this.container.id)
     this.#machine.start(adopt)
     if (adopt.monitorLostAt === undefined && this.isLive) {
-      this.#watch.monitor({ monitor: adopt.monitor, monitorGone: undefined })
+      this.#watch.monitor({
+        monitor: adopt.monitor,
+        monitorGone: this.impl.monitorGone?.(this.container),
+      })
     }
   }
 

@@ -98,16 +98,29 @@ export function bindEffects(find: (id: string) => EffectScope): ContainerMachine
       }),
       settle: effect<ExitStatus, SettleInput>(undefined, settle),
       record: effect<void, EffectInput>(undefined, (scope) => scope.record()),
-      delete: effect<void, DeleteInput>('deleteContainer', async (scope, { uncleaned }, signal) => {
-        const { impl, container, isUntouched } = scope
-        // A runtime does not delete what lives, and what a clean-up has left behind may.
-        if (!isUntouched)
-          await (uncleaned ? impl.cleanUp(container, { signal }) : impl.delete(container, { signal }))
+      delete: effect<void, DeleteInput>('deleteContainer', async (scope, input, signal) => {
+        if (!scope.isUntouched) await remove(scope, input, signal)
         throwIfLeft(signal, scope.container.id)
         await scope.forget()
       }),
     },
   })
+}
+
+/** A runtime does not delete what lives, and what a clean-up has left behind may. */
+async function remove(
+  { impl, container }: EffectScope,
+  { uncleaned, forced }: DeleteInput,
+  signal: AbortSignal,
+): Promise<void> {
+  if (uncleaned) return impl.cleanUp(container, { signal })
+  try {
+    return await impl.delete(container, { signal })
+  } catch (error) {
+    // Its exit was recorded, and the runtime knows better: what was recorded may have been tampered with.
+    if (!forced || !isOciError(error) || error.code !== 'ERR_WRONG_STATUS') throw error
+    return impl.cleanUp(container, { signal })
+  }
 }
 
 async function create(

@@ -1,13 +1,15 @@
 /**
  * Reads one exit file as conmon leaves it: `<directory>/<id>` with the exit code in decimal.
  *
- * Whatever else stands there (a FIFO, a link, a gigabyte, half a line) never hangs, never costs memory and never counts.
+ * Whatever else stands there (a FIFO, a link, a gigabyte, half a line, another user's file) never hangs, never costs memory
+ * and never counts.
  * Deliberately not here: which files are looked for, when, and what an unreadable one means for its container.
  */
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import type { Timestamp } from '../container.ts'
 import { errnoOf } from '../errors/index.ts'
+import { foreignFile } from '../files.ts'
 import { timestampFromNs } from '../timestamp.ts'
 
 /** What a path holds. `version` tells one exit file from the one that takes its place later. */
@@ -52,6 +54,9 @@ export function fileVersion(stat: {
 async function readHandle(handle: FileHandle): Promise<ExitFileReading> {
   const stat = await handle.stat({ bigint: true })
   if (!stat.isFile()) return { kind: 'unreadable', why: 'not a regular file' }
+  // Monitors run as we do.
+  const foreign = foreignFile({ uid: Number(stat.uid), gid: Number(stat.gid), mode: Number(stat.mode) })
+  if (foreign !== undefined) return { kind: 'unreadable', why: foreign }
   const buffer = Buffer.allocUnsafe(exitFileMaxBytes)
   const { bytesRead } = await handle.read(buffer, 0, exitFileMaxBytes, 0)
   const code = parseExitCode(buffer.toString('latin1', 0, bytesRead))

@@ -6,9 +6,12 @@
  */
 import { lstat } from 'node:fs/promises'
 import { isContainer, type Container } from '../container.ts'
-import { errnoOf, inContext, isOciError, kindOf, OciError, publicVerb } from '../errors/index.ts'
+import { isError, errnoOf, inContext, isOciError, kindOf, OciError, publicVerb } from '../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile, writeTextFile } from '../files.ts'
+import { atOnce, inSlices } from '../surroundings/slices.ts'
 import type { OciSpec } from './oci-spec.ts'
+import { checkSpec, unusable } from './spec-check.ts'
+import { parseSpecJson, specJson } from './spec-json.ts'
 
 export { defaultSpec, type DefaultSpecOptions } from './default-spec.ts'
 
@@ -17,8 +20,9 @@ export const bundleConfigMaxBytes = 4_194_304
 
 /**
  * Writes `spec` as the config.json (mode 0600) of the bundle `dir`, which is created with mode 0700 if it is missing; an
- * existing config.json is replaced atomically. Throws ERR_BUNDLE when the spec is not usable or something that is not a
- * regular file has that name, ERR_INVALID_ARGUMENT when `dir` is not a private directory, ERR_IO.
+ * existing config.json is replaced atomically. Integers of 64 bits stay exact, as `bigint` beyond 2⁵³ − 1. Throws ERR_BUNDLE when
+ * the spec is not usable (with the field, also of a number that is no such integer) or something that is not a regular file
+ * has that name, ERR_INVALID_ARGUMENT when `dir` is not a private directory, ERR_IO.
  */
 export async function writeBundle(dir: string, spec: OciSpec): Promise<void> {
   await publicVerb({ operation: 'writeBundle', code: 'ERR_BUNDLE' }, () => write(dir, spec))
@@ -30,8 +34,8 @@ async function write(dir: string, spec: OciSpec): Promise<void> {
     throw new OciError('ERR_INVALID_ARGUMENT', message, { field: 'dir' })
   }
   const file = configPath(dir)
-  assertSpec(spec, file)
-  const text = `${JSON.stringify(spec, undefined, 2)}\n`
+  // Before anything is waited for: the spec is the caller's, who may change it for the next bundle.
+  const text = `${atOnce(specJson(atOnce(checkSpec(spec, file)), '  '))}\n`
   if (Buffer.byteLength(text) > bundleConfigMaxBytes) {
     throw unusable(file, undefined, `would be larger than ${bundleConfigMaxBytes} bytes`)
   }
@@ -53,7 +57,9 @@ async function refuseForeignFile(file: string): Promise<void> {
 /**
  * The spec that a container is created from: the one given to `setSpec`, else its bundle's config.json. ERR_BUNDLE names
  * the file and the field when it is missing, not a regular file (a symbolic link is not), larger than
- * {@link bundleConfigMaxBytes}, not JSON, or without `ociVersion` or `process.args`; ERR_IO when the system refuses.
+ * {@link bundleConfigMaxBytes}, not JSON, nested deeper than 100 levels, of more than 65,536 values, without `ociVersion` or
+ * `process.args`, or with a number that is no integer of 64 bits. Those beyond 2⁵³ − 1 are a `bigint`. ERR_IO when the system
+ * refuses.
  */
 export async function readBundleSpec(container: Container): Promise<OciSpec> {
   if (!isContainer(container)) {
@@ -63,8 +69,7 @@ export async function readBundleSpec(container: Container): Promise<OciSpec> {
   try {
     const given = container.spec
     if (given === undefined) return await readConfig(configPath(container.bundlePath))
-    assertSpec(given, undefined)
-    return given
+    return await inSlices(checkSpec(given, undefined))
   } catch (error) {
     throw inContext(error, { containerId: container.id, operation: 'createContainer' })
   }
@@ -73,72 +78,22 @@ export async function readBundleSpec(container: Container): Promise<OciSpec> {
 async function readConfig(file: string): Promise<OciSpec> {
   const text = await readTextFile(file, { maxBytes: bundleConfigMaxBytes, code: 'ERR_BUNDLE' })
   if (text === undefined) throw unusable(file, undefined, 'does not exist')
-  let value: unknown
+  return inSlices(checkSpec(await parse(text, file), file))
+}
+
+async function parse(text: string, file: string): Promise<unknown> {
   try {
-    value = JSON.parse(text)
+    return await inSlices(parseSpecJson(text))
   } catch (error) {
-    throw unusable(file, undefined, 'is not JSON', error)
+    throw unusable(
+      file,
+      undefined,
+      isError(error) && error.name === 'RangeError' ? error.message : 'is not JSON',
+      error,
+    )
   }
-  assertSpec(value, file)
-  return value
-}
-
-/** What this library relies on; everything else is the runtime's to judge. */
-function assertSpec(value: unknown, file: string | undefined): asserts value is OciSpec {
-  if (!isObject(value)) throw unusable(file, undefined, 'must be a JSON object')
-  if (typeof value['ociVersion'] !== 'string' || value['ociVersion'] === '') {
-    throw unusable(file, 'ociVersion', 'must be a version')
-  }
-  const process = value['process']
-  if (!isObject(process)) throw unusable(file, 'process', 'must be an object')
-  assertArgs(process['args'], file)
-  refuseNul(value, file)
-}
-
-function assertArgs(args: unknown, file: string | undefined): void {
-  if (!Array.isArray(args) || args.length === 0) throw unusable(file, 'process.args', 'must name a command')
-  const wrong = args.findIndex((arg) => typeof arg !== 'string' || arg.includes('\0'))
-  if (wrong >= 0) throw unusable(file, `process.args.${wrong}`, 'must be a string without NUL')
-  if (args[0] === '') throw unusable(file, 'process.args.0', 'must be a command')
-}
-
-/**
- * A runtime in C reads such a string up to the NUL, one in Go as a whole: nobody could say what it runs. With a stack of
- * its own, since JSON may be nested deeper than calls.
- */
-function refuseNul(spec: object, file: string | undefined): void {
-  const seen = new Set<object>([spec])
-  const open: (readonly [object, string])[] = [[spec, '']]
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const [parent, path] = next
-    for (const [key, value] of Object.entries<unknown>({ ...parent })) {
-      if (key.includes('\0'))
-        throw unusable(file, path.slice(1) || undefined, 'must not have a key with a NUL')
-      const field = `${path}.${key}`
-      if (typeof value === 'string' && value.includes('\0')) {
-        throw unusable(file, field.slice(1), 'must be without NUL')
-      }
-      if (typeof value !== 'object' || value === null || seen.has(value)) continue
-      seen.add(value)
-      open.push([value, field])
-    }
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function configPath(dir: string): string {
   return `${dir}/config.json`
-}
-
-function unusable(
-  file: string | undefined,
-  field: string | undefined,
-  reason: string,
-  cause?: unknown,
-): OciError {
-  const subject = [file ?? 'the spec', ...(field === undefined ? [] : [field])].join(': ')
-  return new OciError('ERR_BUNDLE', `${subject} ${reason}`, { file, field, cause })
 }

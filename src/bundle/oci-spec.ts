@@ -13,6 +13,12 @@ export interface OciSpec {
   [key: string]: unknown
 }
 
+/**
+ * An integer of 64 bits. A `bigint` where a `number` is not exact, beyond 2⁵³ − 1: RLIM_INFINITY is 18446744073709551615n. A
+ * spec that is read has a `number` wherever it can.
+ */
+export type OciInteger = number | bigint
+
 export interface OciProcess {
   terminal?: boolean
   consoleSize?: { height: number; width: number }
@@ -21,7 +27,7 @@ export interface OciProcess {
   env?: string[]
   cwd: string
   capabilities?: Partial<Record<OciCapabilitySet, string[]>>
-  rlimits?: { type: string; soft: number; hard: number }[]
+  rlimits?: { type: string; soft: OciInteger; hard: OciInteger }[]
   noNewPrivileges?: boolean
   oomScoreAdj?: number
   [key: string]: unknown
@@ -56,16 +62,16 @@ export interface OciIdMapping {
 
 /** Limits of a container's cgroup; sizes in bytes, CPU quota and period in microseconds. */
 export interface OciLinuxResources {
-  memory?: { limit?: number; reservation?: number; swap?: number; [key: string]: unknown }
+  memory?: { limit?: OciInteger; reservation?: OciInteger; swap?: OciInteger; [key: string]: unknown }
   cpu?: {
-    shares?: number
-    quota?: number
-    period?: number
+    shares?: OciInteger
+    quota?: OciInteger
+    period?: OciInteger
     cpus?: string
     mems?: string
     [key: string]: unknown
   }
-  pids?: { limit: number }
-  devices?: { allow: boolean; type?: string; major?: number; minor?: number; access?: string }[]
+  pids?: { limit: OciInteger }
+  devices?: { allow: boolean; type?: string; major?: OciInteger; minor?: OciInteger; access?: string }[]
   [key: string]: unknown
 }

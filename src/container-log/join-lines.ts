@@ -1,6 +1,6 @@
 /** Puts the parts of long lines together. */
 import { checkOptionsObject, messageOf, OciError, publicCall } from '../errors/index.ts'
-import type { LogEntry, LogStream } from './log-entry.ts'
+import type { LogEntry, LogRecord, LogStream } from './log-entry.ts'
 
 export interface JoinLinesOptions {
   /** A longer line comes in parts of at least this size, all but the last marked as partial. Default 256 KiB. */
@@ -11,13 +11,13 @@ const lineDefaultMaxBytes = 256 * 1024
 
 /**
  * Whole lines from entries in any portions: the parts of a line become one entry with the time of the first. A line whose
- * end never came is handed on at the end of the entries, marked as partial. Throws ERR_INVALID_ARGUMENT for
+ * end never came is handed on at the end of the entries, or before the place where lines were lost, marked as partial. Throws ERR_INVALID_ARGUMENT for
  * `lineMaxBytes` below 1.
  */
 export function joinLogLines(
-  entries: AsyncIterable<LogEntry>,
+  entries: AsyncIterable<LogRecord>,
   options: JoinLinesOptions = {},
-): AsyncIterableIterator<LogEntry> {
+): AsyncIterableIterator<LogRecord> {
   return publicCall({ operation: 'joinLogLines' }, () => {
     checkOptionsObject(options, 'joinLogLines')
     return joinLines(entries, options)
@@ -25,9 +25,9 @@ export function joinLogLines(
 }
 
 function joinLines(
-  entries: AsyncIterable<LogEntry>,
+  entries: AsyncIterable<LogRecord>,
   { lineMaxBytes = lineDefaultMaxBytes }: JoinLinesOptions,
-): AsyncIterableIterator<LogEntry> {
+): AsyncIterableIterator<LogRecord> {
   if (typeof lineMaxBytes !== 'number' || !(lineMaxBytes >= 1)) {
     const message = `lineMaxBytes must be at least 1, got ${messageOf(lineMaxBytes)}`
     throw new OciError('ERR_INVALID_ARGUMENT', message, { operation: 'joinLogLines', field: 'lineMaxBytes' })
@@ -48,11 +48,18 @@ function joinLines(
 }
 
 async function* joined(
-  entries: AsyncIterable<LogEntry>,
+  entries: AsyncIterable<LogRecord>,
   lineMaxBytes: number,
-): AsyncGenerator<LogEntry, undefined> {
+): AsyncGenerator<LogRecord, undefined> {
   const open = new Map<LogStream, Line>()
   for await (const entry of entries) {
+    if (entry.type === 'lost') {
+      // Their ends are among what was lost.
+      for (const [stream, line] of open) yield entryOf(stream, line, true)
+      open.clear()
+      yield entry
+      continue
+    }
     const line = open.get(entry.stream) ?? { at: entry.at, parts: [], sizeBytes: 0 }
     line.parts.push(entry.content)
     line.sizeBytes += entry.content.length

@@ -39,9 +39,7 @@ export async function openLogFile(path: string): Promise<LogFile | undefined> {
 }
 
 /** What the name stands for now. */
-export async function examineLog(
-  path: string,
-): Promise<(FileIdentity & { readonly size: number }) | undefined> {
+export async function examineLog(path: string): Promise<FileIdentity | undefined> {
   try {
     return await lstat(path)
   } catch (error) {
@@ -52,6 +50,23 @@ export async function examineLog(
 
 export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
   return a.ino === b.ino && a.dev === b.dev
+}
+
+export async function sizeOf({ handle }: LogFile, path: string): Promise<number> {
+  try {
+    return (await handle.stat()).size
+  } catch (error) {
+    throw refused('examine', path, error)
+  }
+}
+
+/** Whether it is still there under some name: false for a file that was deleted, or that another took the name of. */
+export async function hasName({ handle }: LogFile, path: string): Promise<boolean> {
+  try {
+    return (await handle.stat()).nlink > 0
+  } catch (error) {
+    throw refused('examine', path, error)
+  }
 }
 
 /** The bytes from `fromBytes` on, as many as there are and fit. They are in `buffer`. */

@@ -7,12 +7,14 @@
 import { readAt, type LogFile } from './log-file.ts'
 import { isSelected, type LogSelection } from './log-selection.ts'
 import type { LogStream } from './log-entry.ts'
-import { headMaxBytes, parseHead } from './parse-log.ts'
+import { headMaxBytes, leadingZeros, parseHead, withoutByteOrderMark } from './parse-log.ts'
 
 const blockBytes = 65_536
 const newline = 10
 /** How far back the beginning of a line in parts is looked for once there are enough lines. */
 const lookBackMaxBytes = 1024 * 1024
+/** So many zeros are no line's content. */
+const holeMaxBytes = 1024 * 1024
 
 /** The first entry of each stream that counts; a stream without one is not in it. */
 export type TailStarts = ReadonlyMap<LogStream, number>
@@ -26,26 +28,53 @@ export async function tailStarts(
 ): Promise<TailStarts> {
   const count = new TailCount(selection)
   const buffer = Buffer.alloc(blockBytes)
-  // The beginning of what follows the block: the head of a line may lie across the border.
+  /** Of what follows the block: the head of a line may lie across the border, and a hole before it as well. */
   let following: Buffer = Buffer.alloc(0)
+  let first: Beginning = { offset: sizeBytes, bytes: following }
   let endsTorn = true
   for (let end = sizeBytes; end > 0 && !count.isDone(end);) {
     const from = Math.max(0, end - blockBytes)
     const block = await readAt(file, buffer, from, end - from, path)
     // Cut off meanwhile: there is no tail any more.
     if (block.length < end - from) return new Map()
-    const bytes = Buffer.concat([block, following])
     if (end === sizeBytes) endsTorn = block.at(-1) !== newline
-    for (const start of lineStarts(block, from === 0)) {
-      const offset = from + start
+    const bytes = Buffer.concat([block, following])
+    const next = first
+    const lineAt = (start: number) => beginningAt(bytes, start, block.length, from) ?? next
+    // A log that was emptied under its writer begins with a hole of any size; there is nothing before it.
+    const isBehindHole = first.offset - from > holeMaxBytes && lineAt(0) === next
+    for (const start of isBehindHole ? [0] : lineStarts(block, from === 0)) {
+      const { offset, bytes: beginning } = lineAt(start)
       if (offset === sizeBytes) continue
-      count.line(bytes.subarray(start, start + headMaxBytes + 1), offset, endsTorn)
+      count.line(beginning, offset, endsTorn)
       endsTorn = false
     }
-    following = Buffer.from(bytes.subarray(0, headMaxBytes + 1))
+    if (isBehindHole) break
+    first = lineAt(0)
+    following = bytes.subarray(0, headMaxBytes + 1)
     end = from
   }
   return count.starts
+}
+
+interface Beginning {
+  readonly offset: number
+  readonly bytes: Buffer
+}
+
+/** Of the line that begins at `start` of the block, or behind the hole that does; undefined when it is behind the block. */
+function beginningAt(
+  bytes: Buffer,
+  start: number,
+  blockLength: number,
+  blockOffset: number,
+): Beginning | undefined {
+  const at = start + leadingZeros(bytes.subarray(start, blockLength))
+  if (at >= blockLength) return undefined
+  const beginning = bytes.subarray(at, at + headMaxBytes + 1)
+  if (blockOffset + at > 0) return { offset: blockOffset + at, bytes: beginning }
+  const unmarked = withoutByteOrderMark(beginning)
+  return { offset: beginning.length - unmarked.length, bytes: unmarked }
 }
 
 /** From the last to the first, relative to the block. */

@@ -25,7 +25,10 @@ export interface ExecCommand {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Absolute, inside the container. */
   readonly cwd?: string | undefined
-  /** `uid`, `uid:gid`, `name` or `name:group`, looked up in the container's root filesystem; or ids. */
+  /**
+   * `uid`, `uid:gid`, `name` or `name:group`, looked up in /etc/passwd and /etc/group as the container sees them; or ids from
+   * 0 to 4294967294. The container's own additional groups are not another user's.
+   */
   readonly user?: string | ExecUser | undefined
   /** Beside those that the user has. */
   readonly additionalGids?: readonly number[] | undefined

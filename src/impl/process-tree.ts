@@ -75,8 +75,8 @@ export function membersOf(
   return processes.filter((candidate) => members.has(candidate.pid) && !'ZXx'.includes(candidate.state))
 }
 
-/** Everybody on this host, or in our pid namespace. */
-async function readProcesses(): Promise<readonly TreeProcess[]> {
+/** Everybody on this host, or in our pid namespace. Throws ERR_IO. */
+export async function readProcesses(): Promise<readonly TreeProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const found: TreeProcess[] = []
   for (let at = 0; at < pids.length; at += readAtOnceMax) {

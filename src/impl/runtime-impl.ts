@@ -141,6 +141,11 @@ export interface RuntimeImpl {
    */
   adopt?(container: Container, provenance: Provenance): void
   /**
+   * Watches the monitor of a container that was adopted and lives: resolves when it is seen to have died, at once when
+   * it has already; never rejects. Undefined where a probe has to find out. Must not throw.
+   */
+  monitorGone?(container: Container): Promise<void> | undefined
+  /**
    * Removes what supervisors that have ended left behind and no container needs: their temporary files, and commands that
    * they ran in containers. `ids` are those of containers whose monitor has nothing to write any more. What bears any
    * other name is somebody else's. Called at a restart, once the containers are taken up.

@@ -6,7 +6,7 @@ import type { InspectionEvent } from 'xstate'
 import { stepOf } from '../actors/start-actor.ts'
 import { readBundleSpec } from '../bundle/bundle.ts'
 import type { OciSpec } from '../bundle/oci-spec.ts'
-import { readContainerLog } from '../container-log/index.ts'
+import { readContainerLog, type LogRecord } from '../container-log/index.ts'
 import type { Container } from '../container.ts'
 import { toOciError } from '../errors/index.ts'
 import type { StateValue } from '../machines/phase.ts'
@@ -141,8 +141,8 @@ export class Focus {
     const { logPath } = this.#actor.container
     try {
       const entries = readContainerLog(logPath, { tail: tailLines, follow: true, signal: this.#client.ended })
-      for await (const { at, stream, content } of entries) {
-        this.#lines.push({ at, stream, text: content.toString('utf8', 0, lineBytesMax) })
+      for await (const record of entries) {
+        this.#lines.push(logLine(record))
         if (this.#lines.length <= linesMax) continue
         this.#lines.shift()
         this.#skipped += 1
@@ -249,4 +249,13 @@ async function specOf(container: Container): Promise<OciSpec | undefined> {
 
 function textOf(frame: FocusFrame): string {
   return JSON.stringify(frame)
+}
+
+function logLine(record: LogRecord): LogLine {
+  if (record.type === undefined) {
+    const { at, stream, content } = record
+    return { at, stream, text: content.toString('utf8', 0, lineBytesMax) }
+  }
+  const { lostBytes } = record
+  return { at: '', stream: 'lost', text: lostBytes === undefined ? 'lines lost' : `${lostBytes} bytes lost` }
 }

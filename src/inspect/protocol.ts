@@ -162,8 +162,9 @@ export interface HistoryRecord {
 }
 
 export interface LogLine {
+  /** Empty where lines were lost. */
   readonly at: string
-  readonly stream: 'stdout' | 'stderr'
+  readonly stream: 'stdout' | 'stderr' | 'lost'
   readonly text: string
 }
 

@@ -1,7 +1,8 @@
 /**
  * HTTP and WebSocket: GET only, three pages and two streams. Every request passes the gate first, upgrades included.
  *
- * Bounded: connections, requests per second, header and message sizes. Sockets never keep the embedder's process alive.
+ * Bounded: connections, requests per second, header and message sizes. A connection that is refused is closed from this
+ * side: its peer may never do it. Sockets never keep the embedder's process alive.
  */
 import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -10,13 +11,12 @@ import { WebSocketServer } from 'ws'
 import type { Logger } from '../surroundings/logger.ts'
 import { contentSecurityPolicy, type Assets } from './assets.ts'
 import { Client } from './client.ts'
+import { Connections, connectionsMax } from './connections.ts'
 import { refusalOf, type GateOptions } from './gate.ts'
 import { paths } from './protocol.ts'
 
 /** Watchers at the same time. */
 export const watchersMax = 32
-/** More than the watchers: their pages ask for other things, too. */
-const connectionsMax = 128
 const requestsPerSecondMax = 50
 const headerMaxBytes = 8 * 1024
 /** No message is wanted; one of this size is ignored, a larger one closes its connection. */
@@ -47,20 +47,22 @@ export function createInspectorServer(options: ServerOptions): { server: Server;
     connectionsCheckingInterval: 1000,
   })
   server.maxConnections = connectionsMax
+  const connections = new Connections()
   const own = new RequestBudget()
   // Apart: whoever is not let in must not use up the requests of those who are.
   const strangers = new RequestBudget()
   const refusal = (request: IncomingMessage, url: URL): number | undefined => {
     const refused = refusalOf(request, url, options.gate)
     const budget = refused === undefined ? own : strangers
-    return budget.take() ? refused : 429
+    if (!budget.take()) return 429
+    return refused ?? (connections.admit(request.socket) ? undefined : 503)
   }
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: messageMaxBytes,
     perMessageDeflate: false,
   })
-  server.on('connection', (socket: Socket) => socket.unref())
+  server.on('connection', (socket: Socket) => connections.add(socket.unref()))
   server.on('request', (request, response) => {
     const url = urlOf(request)
     const refused = refusal(request, url)
@@ -112,7 +114,8 @@ async function answer(
   { assets, metrics }: ServerOptions,
 ): Promise<void> {
   const { statechart, page } = assets
-  if (refused !== undefined) reply(response, refused)
+  // With this header node destroys the connection after the answer.
+  if (refused !== undefined) reply(response, refused, { connection: 'close' })
   else if (request.method !== 'GET' && request.method !== 'HEAD') reply(response, 405, { allow: 'GET, HEAD' })
   else if (url.pathname === '/') {
     const headers = {
@@ -156,6 +159,8 @@ function reply(
 function refuse(socket: Duplex, status: number): void {
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    // No timeout of the server is left on it, and its peer may keep its half for ever.
+    () => socket.destroy(),
   )
 }
 

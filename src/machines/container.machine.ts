@@ -127,7 +127,7 @@ const failed = chart.createStateConfig({
   entry: 'takeDeferred',
   on: {
     'container.stop': { actions: 'replyDone' },
-    'container.delete': { target: 'deleting', actions: 'accept' },
+    'container.delete': { target: 'deleting', actions: ['accept', 'noteForced'] },
   },
 })
 
@@ -194,19 +194,20 @@ const stopped = chart.createStateConfig({
   entry: 'takeDeferred',
   on: {
     'container.stop': { actions: 'replyDone' },
-    'container.delete': { target: 'deleting', actions: 'accept' },
+    'container.delete': { target: 'deleting', actions: ['accept', 'noteForced'] },
   },
 })
 
 const deleting = chart.createStateConfig({
   initial: 'attempting',
   entry: 'resetAttempts',
+  exit: 'resetForced',
   states: {
     attempting: {
       entry: 'countAttempt',
       invoke: {
         src: 'delete',
-        input: ({ context }) => ({ id: context.id, uncleaned: context.uncleaned }),
+        input: ({ context: { id, uncleaned, forced } }) => ({ id, uncleaned, forced }),
         onDone: '#container.deleted',
         onError: {
           target: 'deciding',
@@ -233,7 +234,7 @@ const deleting = chart.createStateConfig({
     backingOff: { after: { retryBackoff: 'attempting' } },
   },
   on: {
-    'container.delete': { actions: 'accept' },
+    'container.delete': { actions: ['accept', 'noteForced'] },
     'container.stop': { actions: 'replyDone' },
   },
 })

@@ -279,6 +279,11 @@ export const containerSetup = setup({
     ),
     noteNotDurable: assign({ durable: false }),
     noteUncleaned: assign({ uncleaned: true }),
+    noteForced: assign(({ context, event }) => ({
+      forced: context.forced || (event.type === 'container.delete' && event.force),
+    })),
+    /** Of one delete: the next may not be forced. */
+    resetForced: assign({ forced: false }),
     resetAttempts: assign({ attempts: 0 }),
     countAttempt: assign({ attempts: ({ context }) => context.attempts + 1 }),
     armStuck: enqueueActions(({ context, enqueue }) => {

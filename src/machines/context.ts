@@ -34,6 +34,8 @@ export interface ContainerContext {
   readonly durable: boolean
   /** A clean-up was given up: something of it may live on. */
   readonly uncleaned: boolean
+  /** A delete was asked for that ends what lives. */
+  readonly forced: boolean
   readonly error: OciError | undefined
   /** A requested stop: its deadline on the monotonic clock, and whether that has passed. */
   readonly stop: StopRequest | undefined
@@ -94,6 +96,7 @@ export function initialContext({ id, limits, adopt }: ContainerInput): Container
     exit: adopt?.exit,
     durable: true,
     uncleaned: false,
+    forced: false,
     error: adopt?.error,
     stop: undefined,
     attempts: 0,

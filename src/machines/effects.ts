@@ -35,6 +35,8 @@ export interface SettleInput extends EffectInput {
 export interface DeleteInput extends EffectInput {
   /** A clean-up was given up: what is left may live, and has to be killed. */
   readonly uncleaned: boolean
+  /** What is said to have stopped and lives all the same is to be killed. */
+  readonly forced: boolean
 }
 
 export interface ObserveOutput {

@@ -33,7 +33,12 @@ export const stateErrorMaxChars = 16_384
 const goZeroTime = '0001-01-01T00:00:00Z'
 const unknownExitCode = 255
 
-const processSchema = z.object({ pid: z.int().positive(), startTicks: z.string().regex(/^\d{1,20}$/) })
+/** Pid 1 is the host's own, and no number beyond is a pid. */
+const pidMax = 0x7fff_ffff
+const processSchema = z.object({
+  pid: z.int().min(2).max(pidMax),
+  startTicks: z.string().regex(/^\d{1,20}$/),
+})
 
 const exitEnd = { oomKilled: z.boolean(), finished: timestampSchema }
 const exitSchema = z.discriminatedUnion('kind', [
@@ -89,7 +94,7 @@ const documentSchema = z.object({
   ociVersion: z.string(),
   id: z.string().refine(isContainerId, 'must be a container id'),
   status: z.enum(['', 'creating', ...containerStatuses]),
-  pid: z.int().nonnegative().default(0),
+  pid: z.int().nonnegative().max(pidMax).default(0),
   bundle: z.string(),
   annotations: stringMapSchema.default(() => ({})),
   created: timestampSchema.optional(),

@@ -5,7 +5,14 @@
 import { lstat, readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { errnoOf, type OciError } from '../errors/index.ts'
-import { ensurePrivateDirectory, ioError, isTemporaryName, syncDirectory, writeTextFile } from '../files.ts'
+import {
+  ensurePrivateDirectory,
+  foreignDirectory,
+  ioError,
+  isTemporaryName,
+  syncDirectory,
+  writeTextFile,
+} from '../files.ts'
 import { containerFilePath, readContainerFile } from './container-file.ts'
 import { corrupt } from './documents.ts'
 import { idOfEntry, readIndexEntry, type IndexEntry } from './index-entry.ts'
@@ -75,12 +82,8 @@ async function checkDirectory({ dir }: IndexEntry): Promise<void> {
     throw ioError('examine', dir, error)
   })
   if (!stats.isDirectory()) throw corrupt(dir, undefined, 'is not a directory')
-  const own = process.geteuid?.()
-  if (own !== undefined && stats.uid !== own) {
-    throw corrupt(dir, undefined, `belongs to user ${stats.uid}, it must belong to user ${own}`)
-  }
-  if ((stats.mode & 0o002) !== 0)
-    throw corrupt(dir, undefined, 'is writable for everybody, it must be private')
+  const reason = foreignDirectory(stats)
+  if (reason !== undefined) throw corrupt(dir, undefined, reason)
 }
 
 async function namesIn(directory: string): Promise<string[]> {

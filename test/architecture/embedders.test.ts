@@ -4,8 +4,13 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const src = join(import.meta.dirname, '..', '..', 'src')
-/** A program of its own in the main thread; the page lives in a browser. */
-const elsewhere = ['impl/attach-bridge/main.ts', 'inspect/page/']
+/** Programs of their own in the main thread; the page lives in a browser. */
+const elsewhere = [
+  'impl/attach-bridge/main.ts',
+  'impl/launcher/main.ts',
+  'impl/launcher/spawn-monitor.ts',
+  'inspect/page/',
+]
 const code = new Map(
   readdirSync(src, { recursive: true, encoding: 'utf8' })
     .filter((path) => /\.tsx?$/u.test(path) && !elsewhere.some((place) => path.startsWith(place)))

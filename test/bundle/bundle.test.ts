@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { bundleConfigMaxBytes, defaultSpec, readBundleSpec, writeBundle } from '../../src/bundle/bundle.ts'
+import type { OciInteger, OciSpec } from '../../src/bundle/oci-spec.ts'
 import { Container } from '../../src/container.ts'
 
 let dir: string
@@ -28,6 +29,7 @@ afterEach(() => {
 })
 
 const spec = defaultSpec({ rootfs: '/rootfs', args: ['/bin/true'] })
+const base = { args: ['/bin/true'], cwd: '/', user: { uid: 0, gid: 0 } }
 
 function made(): Container {
   return new Container({ id: 'c1', bundlePath: dir })
@@ -80,6 +82,99 @@ describe('writeBundle', () => {
   it('refuses a directory behind a symbolic link', async () => {
     symlinkSync(tmpdir(), join(dir, 'link'))
     await expect(writeBundle(join(dir, 'link'), spec)).rejects.toMatchObject({ code: 'ERR_INVALID_ARGUMENT' })
+  })
+})
+
+/** What every engine writes for "no limit". */
+const infinity = 18_446_744_073_709_551_615n
+
+const limited = (hard: OciInteger): OciSpec => ({
+  ...spec,
+  process: { ...base, rlimits: [{ type: 'RLIMIT_CORE', soft: 0, hard }] },
+})
+
+describe('a number of a spec', () => {
+  it.each([
+    ['RLIM_INFINITY', infinity],
+    ['the lowest integer', -(2n ** 63n)],
+    ['the first that is no exact number', 2n ** 53n],
+    ['the last that is', 2 ** 53 - 1],
+    ['zero', 0],
+  ])('is written and read as it is: %s', async (_, hard) => {
+    await writeBundle(dir, limited(hard))
+    const written = readFileSync(config, 'utf8')
+    expect(written).toContain(`"hard": ${hard}\n`)
+    const read = await readBundleSpec(made())
+    expect(read).toEqual(limited(hard))
+    await writeBundle(dir, read)
+    expect(readFileSync(config, 'utf8')).toBe(written)
+  })
+
+  it('is kept by setSpec', async () => {
+    const container = made()
+    container.setSpec(limited(infinity))
+    await expect(readBundleSpec(container)).resolves.toEqual(limited(infinity))
+  })
+
+  it.each([
+    ['NaN', Number.NaN],
+    ['Infinity', Number.POSITIVE_INFINITY],
+    ['a fraction', 0.5],
+    ['beyond 64 bits', 2n ** 64n],
+    ['below 64 bits', -(2n ** 63n) - 1n],
+    ['what was exact as a bigint only', Number(infinity)],
+  ])('is refused with its field: %s', async (_, hard) => {
+    const refused = { code: 'ERR_BUNDLE', field: 'process.rlimits.0.hard' }
+    await expect(writeBundle(dir, limited(hard))).rejects.toMatchObject({ ...refused, file: config })
+    expect(readdirSync(dir)).toEqual([])
+    const container = made()
+    container.setSpec(limited(hard))
+    await expect(readBundleSpec(container)).rejects.toMatchObject({ ...refused, file: undefined })
+  })
+
+  it.each(['1e400', '0.5', '18446744073709551616', '-9223372036854775809', '1e19'])(
+    'is refused in a config.json: %s',
+    async (text) => {
+      writeFileSync(config, JSON.stringify(limited(424_242)).replace('424242', text))
+      await expect(readBundleSpec(made())).rejects.toMatchObject({
+        code: 'ERR_BUNDLE',
+        field: 'process.rlimits.0.hard',
+        file: config,
+      })
+    },
+  )
+
+  it('may be a fraction where the specification says nothing', async () => {
+    await writeBundle(dir, { ...spec, 'com.example': { share: 0.25 } })
+    await expect(readBundleSpec(made())).resolves.toMatchObject({ 'com.example': { share: 0.25 } })
+  })
+})
+
+describe('a spec', () => {
+  it.each([
+    ['deep', `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, /deeper than 100 levels/],
+    ['long', `[${'0,'.repeat(200_000)}0]`, /more than 65536 values/],
+  ])('that is too %s is refused, read and written', async (_, json, words) => {
+    const annotations = JSON.stringify(spec).replace('"mounts"', `"x": ${json}, "mounts"`)
+    writeFileSync(config, annotations)
+    const refused = { code: 'ERR_BUNDLE', message: expect.stringMatching(words) as unknown }
+    await expect(readBundleSpec(made())).rejects.toMatchObject({ ...refused, file: config })
+    const x: unknown = JSON.parse(json)
+    await expect(writeBundle(join(dir, 'b'), { ...spec, x })).rejects.toMatchObject(refused)
+  })
+
+  it('that leads back to itself is refused', async () => {
+    const circle: Record<string, unknown> = {}
+    circle['self'] = circle
+    await expect(writeBundle(dir, { ...spec, circle })).rejects.toMatchObject({ code: 'ERR_BUNDLE' })
+  })
+
+  it('is written as it is when writeBundle is called', async () => {
+    const changing = { ...spec, hostname: 'first' }
+    const written = writeBundle(dir, changing)
+    changing.hostname = 'second'
+    await written
+    await expect(readBundleSpec(made())).resolves.toMatchObject({ hostname: 'first' })
   })
 })
 

@@ -41,6 +41,8 @@ export interface CampaignOptions extends RunOptions {
   readonly scenarios: readonly ScenarioName[]
   readonly handlers: readonly RuntimeName[]
   readonly victims: readonly VictimName[]
+  /** How many containers those that are bursts are of. */
+  readonly burst?: number
   readonly choice: Choice
   readonly random: Random
   /** Only these passages: every passage is in one of `count` parts, and in the same one whatever was recorded. */
@@ -81,19 +83,19 @@ export async function runOrders(orders: readonly CrashOrder[], options: RunOptio
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { theatre, random, runsMax = Infinity, limitMs = Infinity } = options
+  const { theatre, burst, random, runsMax = Infinity, limitMs = Infinity } = options
   const endMs = performance.now() + limitMs
   const known = new Set<string>()
   const orders: CrashOrder[] = []
   for (const handler of options.handlers) {
     for (const scenario of options.scenarios) {
-      const { traces, outcome } = await record(theatre, scenario, handler)
+      const { traces, outcome } = await record(theatre, scenario, handler, burst)
       // A crash at rest, after everything.
-      const atRest = { scenario, handler, victim: 'embedder', crash: undefined } as const
+      const atRest = { scenario, handler, victim: 'embedder', burst, crash: undefined } as const
       if (outcome.violations.length > 0) orders.push(atRest)
       const chosen: CrashOrder[] = []
       for (const victim of options.victims) {
-        const where = { scenario, handler, victim }
+        const where = { scenario, handler, victim, burst }
         chosen.push(...ordersOf(traces[victim], where, options))
         for (const passage of new Set(traces[victim].filter(isPassage))) {
           if (isPartOf(options, where, passage)) known.add(nameOf(where, passage))
@@ -107,15 +109,17 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 }
 
 /** The command that repeats a run. */
-export function replayOf({ scenario, handler, victim, crash, before = [], trouble }: CrashOrder): string {
+export function replayOf(order: CrashOrder): string {
+  const { scenario, handler, victim, burst, crash, before = [], trouble } = order
   const plans = [...before, ...(crash === undefined ? [] : [crash])]
   const where = plans.map(({ point, passage }) => ` --point '${point}' --passage ${passage}`).join('')
   const what = trouble === undefined ? '' : ` --trouble '${trouble.name}'`
-  return `npm run chaos -- --runtime ${handler} --scenario ${scenario} --victim ${victim}${where}${what}`
+  const size = burst === undefined ? '' : ` --burst ${burst}`
+  return `npm run chaos -- --runtime ${handler} --scenario ${scenario}${size} --victim ${victim}${where}${what}`
 }
 
-function nameOf({ scenario, handler, victim }: Where, passage: string): string {
-  return `${scenario} ${handler} ${victim} ${passage}`
+function nameOf({ scenario, handler, victim, burst }: Where, passage: string): string {
+  return `${scenario}${burst ?? ''} ${handler} ${victim} ${passage}`
 }
 
 function isPassage(line: string): boolean {
@@ -124,7 +128,7 @@ function isPassage(line: string): boolean {
 
 const successorsMax = 6
 
-type Where = Pick<CrashOrder, 'scenario' | 'handler' | 'victim'>
+type Where = Pick<CrashOrder, 'scenario' | 'handler' | 'victim' | 'burst'>
 
 function isPartOf({ part }: CampaignOptions, where: Where, passage: string): boolean {
   if (part === undefined) return true

@@ -10,7 +10,7 @@ import type { FaultPlan } from './instrument/faults.ts'
 import type { InstrumentedCopy } from './instrument/instrumented-copy.ts'
 import type { ChaosPlan, CrashPlan } from './instrument/points.ts'
 import { idsIn, parseJournal, type JournalEntry } from './journal.ts'
-import { scenarios, type ScenarioName } from './scenarios.ts'
+import { burstSizes, scenarios, type ScenarioName } from './scenarios.ts'
 import { survive, type Survival, type SurvivorOptions } from './survivor.ts'
 import type { VictimOrder } from './victim.ts'
 import { sweep } from './world.ts'
@@ -22,6 +22,8 @@ export interface CrashOrder {
   readonly scenario: ScenarioName
   readonly handler: RuntimeName
   readonly victim: VictimName
+  /** How many containers a burst is of. Default: the least. */
+  readonly burst?: number | undefined
   readonly crash: CrashPlan | undefined
   /** Supervisors before it that were killed as well, one after the other: for scenarios that have a past. */
   readonly before?: readonly CrashPlan[]
@@ -106,9 +108,10 @@ export async function record(
   theatre: Theatre,
   scenario: ScenarioName,
   handler: RuntimeName,
+  burst?: number,
 ): Promise<Recording> {
   const file = join(theatre.directory, `trace-${scenario}-${handler}`)
-  const order: CrashOrder = { scenario, handler, victim: 'embedder', crash: undefined }
+  const order: CrashOrder = { scenario, handler, victim: 'embedder', burst, crash: undefined }
   const outcome = await crashRun(theatre, order, file)
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
   rmSync(file, { force: true })
@@ -149,7 +152,7 @@ async function livePast(theatre: Theatre, order: CrashOrder, ground: Ground): Pr
 async function runVictim(
   { copy }: Theatre,
   ground: Ground,
-  { scenario, victim, crash, trouble }: CrashOrder,
+  { scenario, victim, burst = burstSizes[0], crash, trouble }: CrashOrder,
   traceFile?: string,
 ): Promise<{ journal: JournalEntry[]; died: boolean }> {
   // Beside what is checked: a launcher may die when its embedder has, and we look already.
@@ -163,6 +166,7 @@ async function runVictim(
   const order: VictimOrder = {
     ground,
     scenario,
+    burst,
     copy,
     plan: plan('embedder'),
     launcherPlan: plan('launcher'),

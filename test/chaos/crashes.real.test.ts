@@ -65,6 +65,23 @@ describe('a supervisor that is killed', () => {
     180_000,
   )
 
+  it.each<[ScenarioName, number, RuntimeName, VictimName, number]>([
+    ['createBurst', 12, 'crun', 'embedder', 2],
+    ['createBurst', 4, 'runc', 'launcher', 1],
+    ['deleteBurst', 4, 'crun', 'embedder', 1],
+  ])(
+    'in a %s of %i, on %s (the %s, at %i places) harms no container',
+    async (scenario, burst, handler, victim, runsMax) => {
+      const random = createRandom(seed)
+      const which = { scenarios: [scenario], burst, handlers: [handler], victims: [victim], runsMax }
+      const result = await runCampaign({ theatre, lanes, limitMs, choice: 'everyEffect', random, ...which })
+      expect(violationsOf(result)).toEqual([])
+      expect(result.runs).toBe(result.planned)
+      expect(result.covered.size).toBeGreaterThan(0)
+    },
+    180_000,
+  )
+
   it('has to be recovered from: without, this test sees all that is lost', async () => {
     const crash = { point: 'runtime:startContainer:1>', passage: 1 }
     const survivor = { recovers: false, patienceMs: 100 }

@@ -1,6 +1,7 @@
 /**
  * Crashes and faults as a program: npm run chaos -- [--seed N] [--minutes M] [--runtime crun|runc|both]
  * [--scenario NAME]… [--victim embedder|launcher|both] [--lanes N] [--choice everyPassage|everyEffect] [--part I/N]
+ * --bursts in place of single verbs: 4, 12 and 20 of each at once; --burst N: so many.
  * --faults in place of crashes: disks, runtime binaries, monitors.
  * Again what failed: the line that is printed with it. Exit code 1 on a violation.
  */
@@ -12,7 +13,7 @@ import { record, type CrashOrder, type CrashOutcome, type Theatre, type VictimNa
 import type { RuntimeName } from './ground.ts'
 import { instrumentedCopy } from './instrument/instrumented-copy.ts'
 import { createRandom } from './random.ts'
-import { scenarioNames, type ScenarioName } from './scenarios.ts'
+import { burstNames, burstSizes, scenarioNames, type ScenarioName } from './scenarios.ts'
 import {
   diskTroubles,
   monitorTroubles,
@@ -31,6 +32,8 @@ const { values } = parseArgs({
     lanes: { type: 'string', default: '2' },
     choice: { type: 'string', default: 'everyPassage' },
     part: { type: 'string', default: '1/1' },
+    bursts: { type: 'boolean', default: false },
+    burst: { type: 'string' },
     faults: { type: 'boolean', default: false },
     trouble: { type: 'string' },
     point: { type: 'string', multiple: true, default: [] },
@@ -61,8 +64,16 @@ const victims = some<VictimName>('victim', values.victim, ['embedder', 'launcher
 const scenarios: readonly ScenarioName[] =
   values.scenario.length > 0
     ? values.scenario.map((name) => oneOf('scenario', name, scenarioNames))
-    : scenarioNames.filter((name) => name !== 'past')
+    : values.bursts
+      ? burstNames
+      : scenarioNames.filter((name) => name !== 'past' && !isBurst(name))
 
+function isBurst(name: ScenarioName): boolean {
+  return burstNames.some((one) => one === name)
+}
+
+const bursts: readonly (number | undefined)[] =
+  values.burst !== undefined ? [Number(values.burst)] : scenarios.some(isBurst) ? burstSizes : [undefined]
 const part = partOf(values.part)
 const seed = Number(values.seed)
 const random = createRandom(seed)
@@ -87,9 +98,31 @@ async function run(): Promise<RunResult> {
   if (values.point.length > 0) return runOrders([crashAgain()], options)
   if (values.faults || values.trouble !== undefined) return runFaults()
   const choice = oneOf('choice', values.choice, ['everyPassage', 'everyEffect'])
-  const result = await runCampaign({ ...options, scenarios, handlers, victims, choice, random, part })
-  print(`${result.covered.size} of ${result.known.size} passages died at, ${result.planned} runs planned`)
-  return result
+  let all: RunResult = { covered: new Set(), runs: 0, failures: [], recoveryMs: [] }
+  const limitMs = options.limitMs / bursts.length
+  for (const burst of bursts) {
+    const which = {
+      scenarios,
+      handlers,
+      victims,
+      choice,
+      random,
+      part,
+      ...(burst === undefined ? {} : { burst }),
+    }
+    const result = await runCampaign({ ...options, limitMs, ...which })
+    const size = burst === undefined ? '' : `bursts of ${burst}: `
+    print(
+      `${size}${result.covered.size} of ${result.known.size} passages died at, ${result.planned} runs planned`,
+    )
+    all = {
+      covered: new Set([...all.covered, ...result.covered]),
+      runs: all.runs + result.runs,
+      failures: [...all.failures, ...result.failures],
+      recoveryMs: [...all.recoveryMs, ...result.recoveryMs],
+    }
+  }
+  return all
 }
 
 async function runFaults(): Promise<RunResult> {
@@ -116,7 +149,8 @@ function crashAgain(): CrashOrder {
   const [handler = 'crun'] = handlers
   const [victim = 'embedder'] = victims
   const [scenario = 'create'] = scenarios
-  return { scenario, handler, victim, crash: plans.at(-1), before: plans.slice(0, -1) }
+  const [burst] = bursts
+  return { scenario, handler, victim, burst, crash: plans.at(-1), before: plans.slice(0, -1) }
 }
 
 function summarize({ runs, failures, recoveryMs }: RunResult): boolean {

@@ -17,6 +17,8 @@ export interface Stage {
   begun(container: Container): Promise<void>
   /** Lets a program that waits end. */
   letGo(container: Container): void
+  /** How many containers a burst is of. */
+  readonly burst: number
 }
 
 export interface Scenario {
@@ -41,8 +43,23 @@ export const scenarioNames = [
   'life',
   'past',
   'recovery',
+  'createBurst',
+  'startBurst',
+  'stopBurst',
+  'deleteBurst',
+  'execBurst',
 ] as const
 export type ScenarioName = (typeof scenarioNames)[number]
+
+/** The same verb of many containers at once. */
+export const burstNames = [
+  'createBurst',
+  'startBurst',
+  'stopBurst',
+  'deleteBurst',
+  'execBurst',
+] as const satisfies readonly ScenarioName[]
+export const burstSizes = [4, 12, 20] as const
 
 async function created(stage: Stage, program: Program, suffix = 'a'): Promise<[Runtime, Container]> {
   const runtime = await stage.open()
@@ -63,6 +80,17 @@ async function ended(stage: Stage, suffix = 'a'): Promise<[Runtime, Container]> 
   await stage.ask('start', container, () => runtime.startContainer(container))
   await stage.ask('wait', container, () => runtime.waitContainer(container))
   return [runtime, container]
+}
+
+function atOnce<T>(all: readonly T[], act: (one: T) => Promise<void>): Act {
+  return async () => {
+    await Promise.all(all.map(act))
+  }
+}
+
+/** As many at once as the stage says; `make` gets what tells them apart. */
+function burst<T>(stage: Stage, make: (suffix: string) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: stage.burst }, (_, index) => make(String(index))))
 }
 
 export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
@@ -170,5 +198,49 @@ export const scenarios: Readonly<Record<ScenarioName, Scenario>> = {
   recovery: {
     past: 'past',
     prepare: () => Promise.resolve(() => Promise.resolve()),
+  },
+  createBurst: {
+    prepare: async (stage) => {
+      const runtime = await stage.open()
+      const containers = await burst(stage, (suffix) => stage.container(suffix, 'waits'))
+      return atOnce(containers, (container) =>
+        stage.ask('create', container, () => runtime.createContainer(container)),
+      )
+    },
+  },
+  startBurst: {
+    prepare: async (stage) => {
+      const all = await burst(stage, (suffix) => created(stage, 'waits', suffix))
+      return atOnce(all, ([runtime, container]) =>
+        stage.ask('start', container, () => runtime.startContainer(container)),
+      )
+    },
+  },
+  stopBurst: {
+    prepare: async (stage) => {
+      const all = await burst(stage, (suffix) => running(stage, 'waits', suffix))
+      return atOnce(all, ([runtime, container]) =>
+        stage.ask('stop', container, () => runtime.stopContainer(container, 600)),
+      )
+    },
+  },
+  /** Of containers that have ended, and of as many that run. */
+  deleteBurst: {
+    prepare: async (stage) => {
+      const all = await burst(stage, (suffix) =>
+        Number(suffix) % 2 === 0 ? ended(stage, suffix) : running(stage, 'waits', suffix),
+      )
+      return atOnce(all, ([runtime, container]) =>
+        stage.ask('delete', container, () => runtime.deleteContainer(container)),
+      )
+    },
+  },
+  execBurst: {
+    prepare: async (stage) => {
+      const all = await burst(stage, (suffix) => running(stage, 'waits', suffix))
+      return atOnce(all, ([runtime, container]) =>
+        stage.ask('exec', container, () => runtime.execSyncContainer(container, ['/bin/echo', 'said'], 30)),
+      )
+    },
   },
 }

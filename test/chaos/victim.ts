@@ -16,6 +16,7 @@ import { scenarios, type ScenarioName, type Stage } from './scenarios.ts'
 export interface VictimOrder {
   readonly ground: Ground
   readonly scenario: ScenarioName
+  readonly burst: number
   readonly copy: InstrumentedCopy
   readonly plan: ChaosPlan
   readonly launcherPlan: ChaosPlan
@@ -104,6 +105,7 @@ function makeStage(): Stage {
     letGo: ({ id }) => {
       letGo(ground, id)
     },
+    burst: order.burst,
   }
 }
 

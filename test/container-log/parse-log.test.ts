@@ -5,12 +5,18 @@ import { LogParser, parseHead, pieceMaxBytes } from '../../src/container-log/par
 
 const at = '2026-11-23T13:03:21.123456789+00:00'
 
-function parse(chunks: readonly Buffer[]): { entries: LogEntry[]; defects: LogDefect[]; offsets: number[] } {
+function parse(chunks: readonly Buffer[]): {
+  entries: LogEntry[]
+  defects: LogDefect[]
+  holes: (number | undefined)[]
+  offsets: number[]
+} {
   const parser = new LogParser()
   const parsed = [...chunks.flatMap((chunk) => [...parser.push(chunk)]), ...parser.end()]
   return {
     entries: parsed.flatMap(({ entry }) => (entry === undefined ? [] : [entry])),
     defects: parsed.flatMap(({ defect }) => (defect === undefined ? [] : [defect])),
+    holes: parsed.flatMap((one) => ('lost' in one ? [one.lost.lostBytes] : [])),
     offsets: parsed.flatMap((one) => (one.entry === undefined ? [] : [one.offsetBytes])),
   }
 }
@@ -52,7 +58,8 @@ describe('LogParser', () => {
   })
 
   it('finds the entries between lines of garbage, however their bytes are cut', () => {
-    const garbage = noNewline(300).filter((bytes) => parseHead(bytes) === undefined)
+    // Zeros at its beginning are a hole.
+    const garbage = noNewline(300).filter((bytes) => parseHead(bytes) === undefined && bytes[0] !== 0)
     const line = fc.oneof(entryArbitrary, garbage)
     fc.assert(
       fc.property(fc.array(line), fc.array(fc.nat(), { maxLength: 20 }), (lines, places) => {
@@ -68,6 +75,30 @@ describe('LogParser', () => {
         )
       }),
     )
+  })
+
+  it('tells of holes of zeros before lines, and parses the lines, however their bytes are cut', () => {
+    const holeBytes = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 60_000, max: 140_000 }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(holeBytes, entryArbitrary), { minLength: 1, maxLength: 3 }),
+        fc.array(fc.nat(), { maxLength: 20 }),
+        (lines, places) => {
+          const bytes = lines.flatMap(([zeroBytes, entry]) => [Buffer.alloc(zeroBytes), lineOf(entry)])
+          const parsed = parse(cut(Buffer.concat([...bytes, Buffer.alloc(5)]), places))
+          expect(parsed.entries).toEqual(lines.map(([, entry]) => entry))
+          expect(parsed.holes).toEqual([...lines.map(([zeroBytes]) => zeroBytes), 5])
+          expect(parsed.defects).toEqual([])
+        },
+      ),
+      { numRuns: 30 },
+    )
+  })
+
+  it('parses a first line behind a byte order mark', () => {
+    const entry: LogEntry = { at, stream: 'stdout', partial: false, content: Buffer.from('a') }
+    const bytes = Buffer.concat([Buffer.from('\uFEFF'), lineOf(entry)])
+    expect(parse([bytes.subarray(0, 2), bytes.subarray(2)])).toMatchObject({ entries: [entry], defects: [] })
   })
 
   it('survives any bytes at all', () => {

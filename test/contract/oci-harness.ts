@@ -14,6 +14,7 @@ import {
   type CgroupManager,
 } from '../../src/index.ts'
 import { killProcess, processState, readIdentitySync } from '../../src/impl/process-identity.ts'
+import { entriesOf } from '../support/log-entries.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 import type { ContainerRequest, ContractHarness, WorldState } from './harness.ts'
@@ -109,7 +110,8 @@ export function kill(pid: number): void {
 
 async function textOfLog(path: string): Promise<string> {
   let text = ''
-  for await (const { content } of joinLogLines(readContainerLog(path))) text += `${content.toString()}\n`
+  for await (const { content } of entriesOf(joinLogLines(readContainerLog(path))))
+    text += `${content.toString()}\n`
   return text
 }
 

@@ -10,6 +10,7 @@ import type { ExecPort, ExecRequest, ExecSession } from '../../src/impl/exec-por
 import { openLauncher, type Launcher } from '../../src/impl/launcher/launcher.ts'
 import { readCgroupMounts } from '../../src/impl/host/cgroups.ts'
 import { createExecs } from '../../src/impl/oci/execs.ts'
+import { ExecHome } from '../../src/impl/host/exec-home.ts'
 import { openAttachBridge } from '../../src/impl/attach-bridge/client.ts'
 import { openNotebook } from '../../src/impl/oci/notes.ts'
 import type { OciWorld } from '../../src/impl/oci/world.ts'
@@ -45,11 +46,14 @@ export async function openExecHost(
 ): Promise<ExecHost> {
   const host = await openHost(runtime)
   const launcher = await openLauncher({ logger: silentLogger })
-  const attachBridge = openAttachBridge({ launcher, logger: silentLogger })
-  const execs = createExecs({ oci: worldOf(host, launcher), launcher, attachBridge })
+  const { runDir } = host.config
+  const attachBridge = openAttachBridge({ launcher, logger: silentLogger, directory: `${runDir}/bridge` })
+  const home = new ExecHome({ runDir, launcher, env: { PATH: process.env['PATH'] ?? '' } })
+  const execs = createExecs({ oci: worldOf(host, launcher), launcher, attachBridge, home })
   onTestFinished(() => launcher.close())
   onTestFinished(async () => {
     await execs.close()
+    await home.close()
     await attachBridge.close()
   })
   const container = await host.container(args, options)

@@ -169,13 +169,14 @@ describe.each<RuntimeName>(['crun', 'runc'])('below an embedder, on %s,', (handl
     expect([...embedder.fds.values()]).toContain(join(root, 'state', 'lock'))
   })
 
-  it('nobody has a variable but PATH and those that were declared', () => {
+  it('nobody has a variable but PATH, a locale, and those that were declared', () => {
     // The runtimes add a home where the spec has none.
     expect(init.environment).toEqual(['HOME=/', 'OWN=yes', `PATH=${path}`])
     const pipes = ['_OCI_STARTPIPE=4', '_OCI_SYNCPIPE=3']
-    expect(monitor.environment).toEqual(['DECLARED=yes', `PATH=${path}`, ...pipes])
+    const given = ['DECLARED=yes', 'LANG=C.UTF-8', `PATH=${path}`]
+    expect(monitor.environment).toEqual([...given, ...pipes])
     for (const [verb, { environment }] of runtime) {
-      const expected = verb === 'create' ? monitor.environment : ['DECLARED=yes', `PATH=${path}`]
+      const expected = verb === 'create' ? monitor.environment : given
       expect(environment).toEqual(expected)
     }
     expect(

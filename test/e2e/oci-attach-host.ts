@@ -19,7 +19,11 @@ export interface AttachHost extends OciHost {
 export async function openAttachHost(runtime: RuntimeName): Promise<AttachHost> {
   const host = await openHost(runtime)
   const launcher = await openLauncher({ logger: silentLogger })
-  const bridge = openAttachBridge({ launcher, logger: silentLogger })
+  const bridge = openAttachBridge({
+    launcher,
+    logger: silentLogger,
+    directory: `${host.config.runDir}/bridge`,
+  })
   onTestFinished(async () => {
     await bridge.close()
     await launcher.close()

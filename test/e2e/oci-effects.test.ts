@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { isOciError, type OciError } from '../../src/errors/index.ts'
 import { killProcess, readIdentity } from '../../src/impl/process-identity.ts'
@@ -67,8 +67,8 @@ describe.each(runtimeNames)('RuntimeOCI on conmon and %s', (runtime) => {
     expect(groups(init.pid).some((line) => line.includes('crio-conmon'))).toBe(false)
     await host.impl.cleanUp(container, effect)
     expect(existsSync(groupDirectory('memory', group))).toBe(false)
-    expect(existsSync(groupDirectory('memory', parent))).toBe(true)
-    for (const directory of cgroupsOf(parent)) rmdirSync(directory)
+    // Nobody had made it before, and nobody uses it any more.
+    expect(cgroupsOf(parent)).toEqual([])
   })
 
   it('refuses an id whose monitor is another supervisor’s, and does not touch that', async () => {

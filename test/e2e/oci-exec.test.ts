@@ -47,7 +47,7 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
       [{ argv: ['/bin/true'], env: { 'A=B': '' } }, 'env'],
       [{ argv: ['/bin/true'], env: { A: 'a\0b' } }, 'env.A'],
       [{ argv: ['/bin/true'], user: 'nobody-here' }, 'user'],
-      [{ argv: ['/bin/true'], user: '4000000000' }, 'user'],
+      [{ argv: ['/bin/true'], user: '4294967295' }, 'user'],
       [{ argv: ['/bin/true'], timeoutMs: 0 }, 'timeoutMs'],
     ]
     for (const [request, field] of refusals)

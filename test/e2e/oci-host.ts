@@ -27,7 +27,7 @@ import type { OciSpec } from '../../src/bundle/oci-spec.ts'
 import { patience } from '../support/patience.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 
-const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
+export const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 export type RuntimeName = keyof typeof programs
 export const runtimeNames: readonly RuntimeName[] = ['crun', 'runc']
 
@@ -50,6 +50,8 @@ export interface BundleOptions {
   readonly change?: (spec: OciSpec) => void
   readonly container?: Partial<ContainerOptions>
   readonly memoryLimitBytes?: number
+  /** Below the host's root. Default: the container's id. */
+  readonly bundleName?: string
 }
 
 export const noAbort = new AbortController().signal
@@ -59,11 +61,11 @@ export const createEffect = { signal: noAbort, cgroupParent: undefined }
 /** Everything is closed, and what is left of its containers removed, when the test is over. */
 export async function openHost(
   runtime: RuntimeName,
-  change: Partial<Config> = {},
+  { runtimePath = programs[runtime], ...change }: Partial<Config> & { readonly runtimePath?: string } = {},
   createImpl: (options: RuntimeOciOptions) => RuntimeImpl = createRuntimeOci,
 ): Promise<OciHost> {
   const root = makeTempRoot()
-  const config = { ...hostConfig(root, runtime), ...change }
+  const config = { ...hostConfig(root, runtime, runtimePath), ...change }
   const launcher = await openLauncher({ logger: silentLogger })
   const exits = await openExitEvents({ directory: config.containerExitsDir })
   const subscription = exits.exits$.subscribe()
@@ -106,10 +108,10 @@ export async function openHost(
   }
 }
 
-function hostConfig(root: string, runtime: RuntimeName): Config {
+function hostConfig(root: string, runtime: RuntimeName, runtimePath: string): Config {
   return defineConfig({
     defaultRuntime: runtime,
-    runtimes: { [runtime]: { runtimePath: programs[runtime] } },
+    runtimes: { [runtime]: { runtimePath } },
     conmon: '/usr/bin/conmon',
     cgroupManager: 'cgroupfs',
     runDir: `${root}/run`,
@@ -121,7 +123,7 @@ function hostConfig(root: string, runtime: RuntimeName): Config {
 
 async function makeBundle(root: string, args: readonly string[], options: BundleOptions): Promise<Container> {
   const id = makeContainerId('oci')
-  const bundlePath = join(root, id)
+  const bundlePath = join(root, options.bundleName ?? id)
   const rootfs = join(bundlePath, 'rootfs')
   for (const dir of ['bin', 'proc', 'sys', 'dev'])
     mkdirSync(join(rootfs, dir), { recursive: true, mode: 0o755 })
@@ -146,8 +148,9 @@ export function traces({ root, config }: OciHost, container: Container): string[
   )
   const elsewhere = ['exit', 'oom', 'runtime-oci.json'].map((name) => `${container.dir}/${name}`)
   const link = `${config.containerAttachSocketDir}/${container.id}`
+  const fifo = `${config.runDir}/sync/${container.id}`
   const state = `${config.runDir}/runtimes/${config.defaultRuntime}/${container.id}`
-  const files = [...inBundle, ...elsewhere, state].filter((file) => existsSync(file))
+  const files = [...inBundle, ...elsewhere, fifo, state].filter((file) => existsSync(file))
   const links = readdirSync(config.containerAttachSocketDir).includes(container.id) ? [link] : []
   return [
     ...files,

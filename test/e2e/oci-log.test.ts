@@ -9,6 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { joinLogLines, readContainerLog } from '../../src/container-log/index.ts'
 import type { Container } from '../../src/container.ts'
@@ -16,6 +17,7 @@ import { isOciError, type OciError } from '../../src/errors/index.ts'
 import { sendControlLine } from '../../src/impl/oci/control-fifo.ts'
 import { killProcess } from '../../src/impl/process-identity.ts'
 import type { Created } from '../../src/impl/runtime-impl.ts'
+import { entriesOf } from '../support/log-entries.ts'
 import { createEffect, effect, openHost, runtimeNames, until } from './oci-host.ts'
 import type { BundleOptions, OciHost, RuntimeName } from './oci-host.ts'
 import { openStreams, type StreamsOnHost } from './oci-streams.ts'
@@ -67,7 +69,7 @@ async function linesOf(paths: readonly string[]): Promise<{ lines: string[]; def
     for (const path of paths) yield* readContainerLog(path, { onDefect: () => (defects += 1) })
   }
   const lines: string[] = []
-  for await (const { content } of joinLogLines(all())) lines.push(content.toString())
+  for await (const { content } of entriesOf(joinLogLines(all()))) lines.push(content.toString())
   return { lines, defects }
 }
 
@@ -118,7 +120,7 @@ describe.each(runtimeNames)('reopening a log on %s', (runtime) => {
     const ended = host.exit(container)
     const texts: string[] = []
     const reading = (async () => {
-      for await (const { content } of readContainerLog(container.logPath, { follow: true, ended }))
+      for await (const { content } of entriesOf(readContainerLog(container.logPath, { follow: true, ended })))
         texts.push(content.toString())
     })()
     for (const n of [1, 2, 3]) {
@@ -255,6 +257,45 @@ describe.each(runtimeNames)('reopening a log on %s', (runtime) => {
     expect((await linesOf([container.logPath])).lines).toEqual(['new'])
   })
 
+  it('tells of each place where a writer that is too fast has overwritten lines', async () => {
+    const linesMax = 150_000
+    const host = await openHost(runtime, { logSizeMaxBytes: 65_536 })
+    const container = await host.container([
+      '/bin/sh',
+      '-c',
+      `i=0; while [ $i -lt ${linesMax} ]; do echo $i; i=$((i+1)); done`,
+    ])
+    await host.impl.create(container, createEffect)
+    const ended = host.exit(container)
+    const records = readContainerLog(container.logPath, { follow: true, ended })
+    const reading = (async () => {
+      let [next, gaps, silent] = [0, 0, 0]
+      let isTold = false
+      for await (const record of joinLogLines(records)) {
+        if (record.type === 'lost') {
+          isTold = true
+          continue
+        }
+        const number = Number(record.content.toString())
+        if (number !== next && isTold) gaps += 1
+        else if (number !== next) silent += 1
+        next = number + 1
+        isTold = false
+      }
+      return { next, gaps, silent }
+    })()
+    await host.impl.start(container, effect)
+    // This process is busy, so that files come and go unseen.
+    while (!(await Promise.race([ended.then(() => true), setImmediate(false)]))) {
+      const busyUntilMs = performance.now() + 20
+      while (performance.now() < busyUntilMs);
+    }
+    const { next, gaps, silent } = await reading
+    expect(silent).toBe(0)
+    expect(gaps).toBeGreaterThan(0)
+    expect(next).toBe(linesMax)
+  })
+
   it('keeps up with a log that is replaced whenever it is full', async () => {
     const host = await openHost(runtime, { logSizeMaxBytes: 8192 })
     const container = await host.container([
@@ -266,7 +307,7 @@ describe.each(runtimeNames)('reopening a log on %s', (runtime) => {
     await host.impl.start(container, effect)
     const ended = host.exit(container)
     let next = 0
-    for await (const { content } of readContainerLog(container.logPath, { follow: true, ended })) {
+    for await (const { content } of entriesOf(readContainerLog(container.logPath, { follow: true, ended }))) {
       expect(Number(content.toString())).toBe(next)
       next += 1
       if (next === 1000) writeFileSync(`${container.bundlePath}/rootfs/stop`, '')

@@ -1,7 +1,15 @@
 /** A supervisor is killed with containers in every place of their lives; another one takes them up. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
@@ -9,7 +17,7 @@ import { Container, defaultSpec, defineConfig, Runtime, writeBundle, type Config
 import { killProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
-import { codeOf, runtimePrograms, signalFromOutside, type RuntimeName } from './facade-host.ts'
+import { codeOf, runtimePrograms, signalFromOutside, watchEvents, type RuntimeName } from './facade-host.ts'
 import { processesNaming, until } from './oci-host.ts'
 import { patience } from '../support/patience.ts'
 
@@ -144,6 +152,24 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
     },
   )
 
+  it('have monitors whose end is told by what they hold open', { timeout: patience(90_000) }, async () => {
+    const fallen = await fallenSupervisor(handler)
+    const { root, prefix, get } = fallen
+    await kill(fallen.supervisor)
+    const runtime = await fallen.boot()
+    const place = join(root, 'run', 'sync', prefix)
+    const watched = readdirSync('/proc/self/fd')
+      .map((fd) => linkOf(`/proc/self/fd/${fd}`))
+      .filter((path) => path.startsWith(place))
+      .map((path) => path.slice(place.length))
+    expect(watched).toEqual(expect.arrayContaining(['created', 'running', 'paused', 'execing']))
+    const running = get(runtime, 'running')
+    const events = watchEvents(runtime)
+    signalFromOutside(Number(readFileSync(join(root, running.id, 'conmon-pidfile'), 'utf8')), SIGKILL)
+    await until('it is told of', () => events.of(running).includes('monitorLost'))
+    expect(running.phase).toBe('running')
+  })
+
   it(
     'whose launcher and monitors died with it still end as they should',
     { timeout: patience(90_000) },
@@ -181,6 +207,15 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
     },
   )
 })
+
+/** Empty for the descriptor that listed the others. */
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
 
 function isChildOf(line: string, pid: number | undefined): boolean {
   try {

@@ -9,6 +9,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { defaultSpec } from '../../src/bundle/default-spec.ts'
 import { Container } from '../../src/container.ts'
+import { OciError } from '../../src/errors/index.ts'
 import { openChromium } from '../support/chromium.ts'
 import { makeTempRoot } from '../support/temp-root.ts'
 import { inspectorAssets, LeapingClock, openInspected, type Inspected } from './inspected.ts'
@@ -155,6 +156,10 @@ describe('the overview', () => {
   })
 })
 
+function markup(field: string): string {
+  return `${field}<img class=injected src=x onerror="document.title='injected'"><script class=injected>document.title='injected'</script>`
+}
+
 describe('one container', () => {
   it('shows its active states and the arrow that was taken last', async () => {
     const web = await inspected.run({ id: 'web' })
@@ -233,10 +238,84 @@ describe('one container', () => {
     expect((await page.content()).includes('s3cret')).toBe(false)
   })
 
-  it('that is not there is said not to be', async () => {
-    await open('#/c/nobody')
+  it('that is not there is said not to be, also when the address cannot be decoded', async () => {
+    for (const id of ['nobody', '100%', '%E0%A4%A']) {
+      await open(`#/c/${id}`)
+      await page.getByText('There is no container of this id.').waitFor()
+      expect(await page.locator('main').count()).toBe(0)
+    }
+    await page.evaluate(`location.hash = '#/c/%'`)
     await page.getByText('There is no container of this id.').waitFor()
-    expect(await page.locator('main').count()).toBe(0)
+    await open('#/?q=%')
+    await page.locator('.link', { hasText: 'live' }).waitFor()
+  })
+
+  it('shows markup as text, whatever field it is in', async () => {
+    const envName = markup('env').replaceAll('=', '')
+    const reveal = {
+      labels: [markup('label')],
+      annotations: [markup('annotation')],
+      env: [envName],
+      args: true,
+    }
+    await inspected[Symbol.asyncDispose]()
+    inspected = await openInspected({ reveal }, await inspectorAssets(), clock)
+    const { runtime, sim } = inspected
+    await page.close()
+    page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+    watchFor(page)
+    const logPath = join(makeTempRoot(), 'log')
+    appendFileSync(logPath, `2026-01-01T00:00:00.000000000+00:00 stdout F ${markup('line')}\n`)
+    const web = new Container({
+      id: 'web',
+      name: markup('name'),
+      bundlePath: `/bundles/${markup('bundle').replaceAll('/', '')}`,
+      logPath,
+      sandbox: markup('sandbox'),
+      image: markup('image'),
+      imageName: markup('imageName'),
+      labels: { [markup('label')]: markup('labelValue') },
+      annotations: { [markup('annotation')]: markup('annotationValue') },
+    })
+    const rootfs = '/rootfs'
+    web.setSpec(defaultSpec({ rootfs, args: [markup('arg')], env: { [envName]: markup('envValue') } }))
+    await runtime.createContainer(web)
+    const error = new OciError('ERR_IO', markup('error'), { file: markup('file') })
+    sim.inject('web', { effect: 'start', fault: 'fail', error })
+    await expect(runtime.startContainer(web)).rejects.toThrow('error')
+    const views = [
+      '#/',
+      `#/?q=${encodeURIComponent(markup('query'))}`,
+      `#/?phase=${encodeURIComponent(markup('x'))}`,
+      '#/c/web',
+      `#/c/${encodeURIComponent(markup('id'))}`,
+    ]
+    const shown: string[] = []
+    for (const hash of views) {
+      await open(hash)
+      await page.reload()
+      await page.locator('.link', { hasText: 'live' }).waitFor()
+      if (hash === '#/c/web') {
+        for (const title of ['Labels', 'Annotations', 'Environment']) await page.getByText(title).click()
+        await page.locator('.log', { hasText: 'line<img' }).waitFor()
+      }
+      expect(await page.locator('.injected').count(), hash).toBe(0)
+      expect(await page.title(), hash).not.toBe('injected')
+      shown.push((await page.locator('body').textContent()) ?? '')
+    }
+    const text = shown.join('\n')
+    for (const field of [
+      'name',
+      'sandbox',
+      'imageName',
+      'label',
+      'annotation',
+      'bundle',
+      'env',
+      'error',
+      'line',
+    ])
+      expect(text).toContain(`${field}<img`)
   })
 })
 

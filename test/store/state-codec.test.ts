@@ -79,7 +79,10 @@ const exits: fc.Arbitrary<ExitStatus> = fc.oneof(
   }),
 )
 
-const processes = fc.record({ pid: fc.integer({ min: 1 }), startTicks: fc.bigInt(0n, 2n ** 63n).map(String) })
+const processes = fc.record({
+  pid: fc.integer({ min: 2, max: 0x7fff_ffff }),
+  startTicks: fc.bigInt(0n, 2n ** 63n).map(String),
+})
 const mappings = fc.array(fc.record({ containerID: fc.nat(), hostID: fc.nat(), size: fc.nat() }), {
   maxLength: 3,
 })
@@ -121,7 +124,7 @@ const records: fc.Arbitrary<StateRecord> = fc
     status: maybe(
       fc.constantFrom('created' as const, 'running' as const, 'paused' as const, 'stopped' as const),
     ),
-    pid: fc.nat(),
+    pid: fc.nat({ max: 0x7fff_ffff }),
     bundle: fc.string(),
     annotations: stringMaps,
     created: maybe(timestamps),
@@ -360,7 +363,7 @@ describe('a corrupt file', () => {
     ['a key of ours from the future', own({ version: 2 }), 'ociSupervisor.version'],
     [
       'a start time that is no number',
-      own({ init: { pid: 1, startTicks: 'x' } }),
+      own({ init: { pid: 2, startTicks: 'x' } }),
       'ociSupervisor.init.startTicks',
     ],
     [

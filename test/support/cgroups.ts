@@ -1,5 +1,7 @@
 /** Where this host keeps a container's cgroup, and its limits in the words of cgroup v1, whichever version it has. */
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import { ifThere, readIfThere } from './proc.ts'
 
 export const hasUnifiedCgroups = existsSync('/sys/fs/cgroup/cgroup.controllers')
 
@@ -39,4 +41,36 @@ export function limitOf(path: string, file: string): string {
 /** CPU shares as {@link limitOf} shows them: v2 has weights, by the conversion that runtimes agreed on. */
 export function sharesAs(shares: number): string {
   return String(hasUnifiedCgroups ? 1 + Math.floor(((shares - 2) * 9999) / 262_142) : shares)
+}
+
+/** The types of file systems that statfs(2) reports for cgroups v1 and v2. */
+const cgroupMagics = new Set([0x27e0eb, 0x63677270])
+
+/** Where a hierarchy is mounted, for each that is. */
+export function allCgroupRoots(): string[] {
+  const mounts = readIfThere('/proc/self/mountinfo').split('\n')
+  const roots = mounts.flatMap((line) => {
+    const [before = '', after = ''] = line.split(' - ')
+    const root = before.split(' ')[4]
+    return root !== undefined && /^cgroup2? /.test(after) ? [root] : []
+  })
+  return [...new Set(roots)]
+}
+
+/** Every group of every hierarchy that is mounted here. */
+export function allCgroups(): string[] {
+  return allCgroupRoots().flatMap((root) => cgroupsBelow(root))
+}
+
+/**
+ * Real ones only: below /sys/fs/cgroup there may be plain directories, since crun makes some for cgroup v2 where there is
+ * none.
+ */
+function cgroupsBelow(directory: string): string[] {
+  const entries = ifThere(() => readdirSync(directory, { withFileTypes: true })) ?? []
+  return entries.flatMap((entry) => {
+    const path = join(directory, entry.name)
+    if (!entry.isDirectory() || !cgroupMagics.has(ifThere(() => statfsSync(path).type) ?? 0)) return []
+    return [path, ...cgroupsBelow(path)]
+  })
 }

@@ -1,12 +1,30 @@
 import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, rmdirSync, watch } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  rmdirSync,
+  symlinkSync,
+  watch,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { leaksSince, leaksThatStay, takeSnapshot, type HostSnapshot, type Ours } from './leaks.ts'
+import { allCgroupRoots } from './cgroups.ts'
+import {
+  leaksSince,
+  leaksThatStay,
+  takeSnapshot,
+  terminalSockets,
+  type HostSnapshot,
+  type Ours,
+} from './leaks.ts'
 import { makeContainerId, makeTempRoot } from './temp-root.ts'
 
 const ownMonitor = `unasked-${process.pid}`
@@ -167,6 +185,16 @@ describe('what the kernel and runtimes keep', () => {
     expect(leaks).toEqual([`cgroup ${cgroup}`])
   })
 
+  it('finds a cgroup in every hierarchy that is mounted', () => {
+    const id = makeContainerId()
+    const before = takeSnapshot()
+    const groups = allCgroupRoots().map((root) => join(root, id))
+    for (const group of groups) mkdirSync(group)
+    const leaks = found(before, { roots: [], containerIds: [id] })
+    for (const group of groups) rmdirSync(group)
+    expect(leaks.toSorted()).toEqual(groups.map((group) => `cgroup ${group}`).toSorted())
+  })
+
   it('finds what a runtime remembers of a container', () => {
     const id = makeContainerId()
     const before = takeSnapshot()
@@ -174,6 +202,44 @@ describe('what the kernel and runtimes keep', () => {
     const leaks = found(before, { roots: [], containerIds: [id] })
     rmdirSync(`/run/crun/${id}`)
     expect(leaks).toEqual([`directory /run/crun/${id}`])
+  })
+})
+
+/** A table of processes with a monitor in it, which does not exist. */
+function conmonIn(bundle: string) {
+  const pid = 2 ** 22 + 1
+  const command = `/usr/bin/conmon -b ${bundle} -c c1`
+  return new Map([[pid, { pid, parentPid: 1, state: 'S', startTicks: '1', command }]])
+}
+
+describe('what programs put where everybody does', () => {
+  it.each(['/tmp', '/run'])('finds an entry of %s that has an id of ours', (directory) => {
+    const id = makeContainerId()
+    const before = takeSnapshot()
+    const entry = `${directory}/crun-${id}`
+    mkdirSync(entry)
+    const leaks = found(before, { roots: [], containerIds: [id] })
+    rmdirSync(entry)
+    expect(leaks).toEqual([`entry ${entry}`])
+  })
+
+  it('finds a link that leads to a directory of ours', () => {
+    const root = makeTempRoot()
+    const before = takeSnapshot()
+    const entry = `/tmp/link-${process.pid}`
+    symlinkSync(`${root}/b`, entry)
+    const leaks = found(before, { roots: [root], containerIds: [] })
+    rmSync(entry)
+    expect(leaks).toEqual([`entry ${entry}`])
+  })
+
+  it('finds the socket of a terminal that conmon left, unless a conmon lives that is not ours', () => {
+    const root = makeTempRoot()
+    const ours = { roots: [root], containerIds: [] }
+    const entries = ['/tmp/conmon-term.A1b2C3', '/tmp/conmon-term', '/tmp/other']
+    expect(terminalSockets(entries, new Map(), ours)).toEqual(['/tmp/conmon-term.A1b2C3'])
+    expect(terminalSockets(entries, conmonIn(`${root}/b`), ours)).toEqual(['/tmp/conmon-term.A1b2C3'])
+    expect(terminalSockets(entries, conmonIn('/elsewhere/b'), ours)).toEqual([])
   })
 })
 

@@ -1,13 +1,14 @@
 /**
  * Finds what a test file left behind on the host: processes, zombies, file descriptors, inotify watches, sockets, FIFOs,
- * mounts, cgroups, directories of runtimes.
+ * mounts, cgroups of every hierarchy, directories of runtimes, entries of /tmp and /run.
  *
  * Others may use the host meanwhile, so a leftover counts only if it is ours beyond doubt: a descendant of this process,
  * or something that mentions a directory or a container id of this test file (temp-root.ts). Deliberately not here:
  * regular files below those directories, which are removed with them.
  */
-import { lstatSync, readdirSync, statfsSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { allCgroups } from './cgroups.ts'
 import { descendsFrom, ifThere, linkIfThere, processes, readIfThere, type Process } from './proc.ts'
 import { mountsMentioning } from './temp-root.ts'
 
@@ -20,6 +21,7 @@ export interface HostSnapshot {
   readonly inotifyWatchesCount: number
   readonly cgroups: ReadonlySet<string>
   readonly runtimeDirectories: ReadonlySet<string>
+  readonly sharedEntries: ReadonlySet<string>
 }
 
 /** What identifies a leftover as ours. */
@@ -37,9 +39,6 @@ export interface Leak {
 /** Where runtimes and this library keep things when nobody names a directory. Tests always name one. */
 const runtimeDirectories = ['/run/crun', '/run/runc', '/run/oci-supervisor', '/var/lib/oci-supervisor']
 
-/** The types of file systems that statfs(2) reports for cgroups v1 and v2. */
-const cgroupMagics = new Set([0x27e0eb, 0x63677270])
-
 const settleMaxMs = 5000
 const pollMs = 50
 
@@ -51,8 +50,9 @@ export function takeSnapshot(): HostSnapshot {
     processes: new Map([...processes().values()].map(({ pid, startTicks }) => [pid, startTicks])),
     fds: ownFds(),
     inotifyWatchesCount: inotifyWatchesCount(),
-    cgroups: new Set(cgroups('/sys/fs/cgroup')),
+    cgroups: new Set(allCgroups()),
     runtimeDirectories: new Set(runtimeEntries()),
+    sharedEntries: new Set(sharedEntries()),
   }
 }
 
@@ -73,6 +73,7 @@ export function leaksSince(before: HostSnapshot, ours: Ours): Leak[] {
     ...runtimeEntries()
       .filter((entry) => !before.runtimeDirectories.has(entry) && mentions(entry, ours))
       .map((entry) => ({ what: `directory ${entry}` })),
+    ...sharedEntryLeaks(before, ours),
   ]
 }
 
@@ -169,21 +170,8 @@ function specialFileLeaks(directory: string): Leak[] {
   })
 }
 
-/**
- * Real ones only: below /sys/fs/cgroup there may be plain directories, since crun makes some for cgroup v2 where there is
- * none.
- */
-function cgroups(directory: string): string[] {
-  const entries = ifThere(() => readdirSync(directory, { withFileTypes: true })) ?? []
-  return entries.flatMap((entry) => {
-    const path = join(directory, entry.name)
-    if (!entry.isDirectory() || !cgroupMagics.has(ifThere(() => statfsSync(path).type) ?? 0)) return []
-    return [path, ...cgroups(path)]
-  })
-}
-
 function cgroupLeaks(before: HostSnapshot, ours: Ours, ourPids: ReadonlySet<number>): Leak[] {
-  return cgroups('/sys/fs/cgroup')
+  return allCgroups()
     .filter((path) => !before.cgroups.has(path))
     .filter(
       (path) => mentions(path, ours) || (path.includes('/crio-conmon-') && !isInUseByOthers(path, ourPids)),
@@ -203,4 +191,40 @@ function runtimeEntries(): string[] {
     if (stats === undefined || !stats.isDirectory()) return []
     return readdirSync(directory, { recursive: true, encoding: 'utf8' }).map((name) => join(directory, name))
   })
+}
+
+/** Where programs put what they have no better place for. */
+const sharedDirectories = ['/tmp', '/run']
+
+function sharedEntries(): string[] {
+  return sharedDirectories.flatMap((directory) =>
+    (ifThere(() => readdirSync(directory)) ?? []).map((name) => join(directory, name)),
+  )
+}
+
+/**
+ * What is named like a container of ours or leads to a directory of ours; and the sockets on which conmon waits for a
+ * terminal, which say nothing of whose they are: they count where no conmon lives but ours.
+ */
+function sharedEntryLeaks(before: HostSnapshot, ours: Ours): Leak[] {
+  const fresh = sharedEntries().filter(
+    (entry) => !before.sharedEntries.has(entry) && !ours.roots.includes(entry),
+  )
+  const isNamedByUs = (entry: string): boolean => mentions(entry, ours) || mentions(linkIfThere(entry), ours)
+  const named = fresh.filter(isNamedByUs)
+  const left = [...named, ...terminalSockets(fresh, processes(), ours)]
+  return [...new Set(left)].map((entry) => ({ what: `entry ${entry}` }))
+}
+
+/** Those among `entries` that only we can have left. */
+export function terminalSockets(
+  entries: readonly string[],
+  all: ReadonlyMap<number, Process>,
+  ours: Ours,
+): string[] {
+  const sockets = entries.filter((entry) => /\/conmon-term\.\w{6}$/u.test(entry))
+  if (sockets.length === 0) return []
+  const own = new Set(ourProcesses(all, ours).map(({ pid }) => pid))
+  const isForeign = ({ pid, command }: Process): boolean => /^\S*\bconmon /u.test(command) && !own.has(pid)
+  return [...all.values()].some(isForeign) ? [] : sockets
 }

@@ -14,6 +14,8 @@ export type Seen = 'alive' | 'gone' | 'unknown'
 
 /** What is seen of a container's processes. */
 export interface Sight {
+  /** The record names this very process as the container's, which it cannot be. */
+  readonly isThisProcess: boolean
   /** False when the host was started anew since the record was written: its pids are other processes' now. */
   readonly isSameBoot: boolean
   readonly init: Seen
@@ -42,6 +44,8 @@ export type Verdict =
 
 export function judge(record: StateRecord, sight: Sight): Verdict {
   if (record.own === emptyOwnRecord) return { kind: 'quarantine', why: 'was written by another program' }
+  if (sight.isThisProcess)
+    return { kind: 'quarantine', why: 'names this supervisor as the container’s process' }
   const { created, exit, status } = record.state
   if (created === undefined) return removed(record, sight, 'uncertain', whyNeverCreated(record))
   if (status === undefined) return judgeCleaning(record, sight)

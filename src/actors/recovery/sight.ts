@@ -1,7 +1,7 @@
 /** Looks at the processes of a container that an earlier supervisor left. Spawns nothing, and never rejects. */
 import { timestampOf, type Clock } from '../../surroundings/clock.ts'
 import type { Container } from '../../container.ts'
-import { bootId, observeProcess } from '../../impl/process-identity.ts'
+import { bootId, observeProcess, readIdentitySync } from '../../impl/process-identity.ts'
 import type { ProcessIdentity, RuntimeImpl } from '../../impl/runtime-impl.ts'
 import { withLimit } from '../../surroundings/abort.ts'
 import { OciError } from '../../errors/index.ts'
@@ -25,7 +25,15 @@ export async function sightOf(
   const at = timestampOf(scope.clock)
   const isOver = state.status === undefined || (state.status === 'stopped' && state.exit !== undefined)
   const isSameBoot = own.bootId === currentBoot()
-  const unseen = { isSameBoot, init: 'unknown', monitor: 'unknown', isFrozen: undefined, at } as const
+  const isThisProcess = isSameBoot && [own.init, own.monitor].some(isUs)
+  const unseen = {
+    isThisProcess,
+    isSameBoot,
+    init: 'unknown',
+    monitor: 'unknown',
+    isFrozen: undefined,
+    at,
+  } as const
   if (isOver || !isSameBoot) return unseen
   const look = (identity: ProcessIdentity | undefined): Promise<Seen> => seen(scope, impl, identity)
   const [init, monitor] = await Promise.all([look(own.init), look(own.monitor)])
@@ -33,7 +41,13 @@ export async function sightOf(
     own.init !== undefined && init === 'alive' && state.started !== undefined
       ? await frozen(scope, container, impl, own.init)
       : undefined
-  return { isSameBoot, init, monitor, isFrozen, at }
+  return { isThisProcess, isSameBoot, init, monitor, isFrozen, at }
+}
+
+/** A pid alone says nothing: it may have been a container's before it was ours. */
+function isUs(identity: ProcessIdentity | undefined): boolean {
+  if (identity?.pid !== process.pid) return false
+  return readIdentitySync(process.pid)?.startTicks === identity.startTicks
 }
 
 async function seen(

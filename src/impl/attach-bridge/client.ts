@@ -2,15 +2,18 @@
  * The supervisor's side of the attach helper: one process for all attached clients, started when somebody attaches, ended
  * when nobody has been attached for a while, and started anew by the next attach after it died.
  */
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import { OciError, type FailedCommand } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
-import { failedMonitor } from '../host/failed-command.ts'
-import type { Launcher, MonitorFailure } from '../launcher/launcher.ts'
+import { failedCommand } from '../host/failed-command.ts'
+import { openStreamSocket } from '../host/stream-socket.ts'
+import { untilAborted } from '../host/waiting.ts'
+import { within } from '../launcher/deadlines.ts'
+import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
 import { helperEnvironment, nodeProgram, ownProgram } from '../own-program.ts'
 import { encodeFrame, FrameReader } from './frames.ts'
-import { encodeJson, request } from './protocol.ts'
+import { encodeJson, request, unsupportedExitCode } from './protocol.ts'
 import { type BridgeEnd, type BridgeSession, Session } from './session.ts'
 
 export type { BridgeSession } from './session.ts'
@@ -42,14 +45,18 @@ export interface BridgeTarget {
 }
 
 export interface AttachBridgeOptions {
-  readonly launcher: Pick<Launcher, 'spawnMonitor'>
+  readonly launcher: Pick<Launcher, 'attend'>
   readonly logger: Logger
+  /** Where the helper meets us; made (0700) if it is missing. */
+  readonly directory: string
   /** The Node that runs the helper. Default: the one that runs us. */
   readonly nodePath?: string | undefined
   /** The helper's program, for those who bundle this package into one file. */
   readonly bridgePath?: string | undefined
   /** How long a helper without sessions stays. Default 30 s. */
   readonly idleMs?: number | undefined
+  /** How long a helper may take to open a session before it is replaced. Default 30 s. */
+  readonly openTimeoutMs?: number | undefined
 }
 
 export const bufferDefaultMaxBytes = 4 * 1024 * 1024
@@ -57,7 +64,10 @@ export const bufferDefaultMaxBytes = 4 * 1024 * 1024
 const wholeBufferMaxBytes = 256 * 1024
 
 const sessionsMax = 1024
-const startTimeoutMs = 10_000
+/** A host that is overloaded, or emulated, takes longer than ten seconds to start a Node. */
+const startTimeoutMs = 30_000
+/** A helper that answers nobody in this time is stopped or hangs. */
+const openTimeoutDefaultMs = 30_000
 
 /** Starts nothing yet. */
 export function openAttachBridge(options: AttachBridgeOptions): AttachBridge {
@@ -66,7 +76,7 @@ export function openAttachBridge(options: AttachBridgeOptions): AttachBridge {
 
 /** One helper process and the sessions it carries. */
 interface Helper {
-  readonly pid: number
+  readonly child: AttendedChild
   readonly line: Socket
   readonly sessions: Map<number, Session>
   /** Sessions for which the embedder's process goes on. */
@@ -87,7 +97,7 @@ class HelperBridge implements AttachBridge {
   }
 
   get pid(): number | undefined {
-    return this.#current?.pid
+    return this.#current?.child.pid
   }
 
   async open(target: BridgeTarget, signal?: AbortSignal): Promise<BridgeSession> {
@@ -95,7 +105,9 @@ class HelperBridge implements AttachBridge {
     this.#opening += 1
     try {
       throwIfOver(this.#closing.signal, signal)
-      const helper = await this.#acquire()
+      // Whoever gives up does so at once, whatever the launcher and the helper do.
+      const acquired = this.#acquire()
+      const helper = await (signal === undefined ? acquired : untilAborted(acquired, signal))
       throwIfOver(this.#closing.signal, signal)
       return await this.#openIn(helper, target, signal)
     } finally {
@@ -107,7 +119,7 @@ class HelperBridge implements AttachBridge {
   async close(): Promise<void> {
     this.#closing.abort()
     clearTimeout(this.#idle)
-    await Promise.allSettled([this.#helper])
+    // One that is being started is left as soon as it stands.
     this.#leave()
   }
 
@@ -121,22 +133,35 @@ class HelperBridge implements AttachBridge {
   }
 
   async #start(): Promise<Helper> {
-    const { launcher, nodePath, bridgePath } = this.#options
+    const { launcher, directory, nodePath, bridgePath } = this.#options
     const program = bridgePath === undefined ? defaultBridge() : resolvePath(bridgePath)
-    const argv = [nodeProgram(nodePath), program] as const
-    const outcome = await launcher.spawnMonitor(
-      { argv, env: helperEnvironment(), timeoutMs: startTimeoutMs },
-      () => Promise.resolve(),
-      this.#closing.signal,
-    )
-    if (outcome.kind !== 'created') throw notStarted(argv, outcome)
-    if (outcome.sync === undefined) throw lost('its line was lost')
-    return this.#follow(outcome.containerPid, outcome.sync)
+    const meeting = await openStreamSocket(directory)
+    try {
+      const argv = [nodeProgram(nodePath), program, meeting.name] as const
+      const env = helperEnvironment()
+      const attending = launcher.attend({ argv, env, cwd: meeting.directory, stdio: {} })
+      const child = await untilAborted(attending, this.#closing.signal).catch((error: unknown) => {
+        throwIfOver(this.#closing.signal, undefined)
+        throw error
+      })
+      if ('errno' in child)
+        throw lost(`${child.path} cannot be executed: ${child.errno}`, failedCommand(argv))
+      const first = await within(Promise.race([meeting.connection, child.ended]), startTimeoutMs)
+      if (first instanceof Socket && !this.#closing.signal.aborted) return this.#follow(child, first)
+      child.kill()
+      if (first instanceof Socket) first.destroy()
+      throwIfOver(this.#closing.signal, undefined)
+      throw notUsable(argv, first instanceof Socket ? undefined : first)
+    } finally {
+      await meeting.close()
+    }
   }
 
-  #follow(pid: number, line: Socket): Helper {
-    const helper: Helper = { pid, line, sessions: new Map(), holds: 0 }
+  #follow(child: AttendedChild, line: Socket): Helper {
+    const { pid } = child
+    const helper: Helper = { child, line, sessions: new Map(), holds: 0 }
     this.#current = helper
+    line.unref()
     const reader = new FrameReader()
     line.on('data', (chunk: Buffer) => {
       try {
@@ -149,6 +174,8 @@ class HelperBridge implements AttachBridge {
         line.destroy()
       }
     })
+    // It is at both ends of the line, or at none.
+    line.once('end', () => line.destroy())
     line.once('close', () => this.#gone(helper))
     return helper
   }
@@ -173,15 +200,21 @@ class HelperBridge implements AttachBridge {
     const defaultMaxBytes = whole ? wholeBufferMaxBytes : bufferDefaultMaxBytes
     const { directory, socket, bufferMaxBytes = defaultMaxBytes } = target
     send(request.open, encodeJson({ directory, socket, bufferMaxBytes, whole }))
-    const end = await Promise.race([
+    const opened = Promise.race([
       session.opened.then(
-        () => undefined,
+        () => 'opened' as const,
         () => session.ended,
       ),
       session.ended,
     ])
+    const end = await within(opened, this.#options.openTimeoutMs ?? openTimeoutDefaultMs)
     signal?.removeEventListener('abort', abort)
-    if (end !== undefined && session.isOver) throw openingError(end, target, signal)
+    if (end === undefined) {
+      this.#options.logger.warn({ helperPid: this.pid }, 'the attach helper does not answer and is replaced')
+      this.#abandon(helper)
+      throw lost('it does not answer')
+    }
+    if (end !== 'opened' && session.isOver) throw openingError(end, target, signal)
     return session
   }
 
@@ -213,7 +246,7 @@ class HelperBridge implements AttachBridge {
     const isClosing = this.#closing.signal.aborted
     if (helper.sessions.size > 0 && !isClosing) {
       this.#options.logger.warn(
-        { helperPid: helper.pid, sessions: helper.sessions.size },
+        { helperPid: helper.child.pid, sessions: helper.sessions.size },
         'the attach helper died: clients are detached',
       )
     }
@@ -230,11 +263,14 @@ class HelperBridge implements AttachBridge {
     this.#idle.unref()
   }
 
-  /** The helper ends when its line does. */
   #leave(): void {
-    const helper = this.#current
-    if (helper === undefined) return
+    if (this.#current !== undefined) this.#abandon(this.#current)
+  }
+
+  /** The helper ends when its line does; one that is stopped does not notice. */
+  #abandon(helper: Helper): void {
     helper.line.destroy()
+    helper.child.kill()
     this.#gone(helper)
   }
 }
@@ -268,14 +304,15 @@ function lost(why: string, command?: FailedCommand): OciError {
   return new OciError('ERR_LAUNCHER_LOST', message, { command })
 }
 
-function notStarted(argv: readonly string[], failure: MonitorFailure): OciError {
-  const command = failedMonitor(argv, failure)
-  // `refused` is how the helper itself says that it cannot work here: no build of the library it needs.
-  if (failure.kind === 'refused')
-    return new OciError('ERR_UNSUPPORTED', `attaching does not work on this host: ${failure.message}`, {
-      command,
-    })
-  return lost(`it did not start (${failure.kind}): ${command.stderrTail.trim()}`, command)
+function notUsable(argv: readonly string[], end: Awaited<AttendedChild['ended']> | undefined): OciError {
+  if (end === undefined) return lost(`it did not come within ${startTimeoutMs} ms`, failedCommand(argv))
+  if ('lost' in end) return lost(end.lost, failedCommand(argv))
+  const command = failedCommand(argv, end)
+  const words = end.stderrTail.trim()
+  // How the helper itself says that it cannot work here: no build of the library it needs.
+  if (end.exitCode === unsupportedExitCode)
+    return new OciError('ERR_UNSUPPORTED', `attaching does not work on this host: ${words}`, { command })
+  return lost(`it did not start: ${words || `exit code ${end.exitCode}`}`, command)
 }
 
 function defaultBridge(): string {

@@ -2,19 +2,24 @@
  * The attach helper: speaks SEQPACKET to monitors for the supervisor, which Node cannot.
  *
  * It is a process of its own because the native code it needs can abort its process, and then takes nothing with it but
- * attached clients. It is started with the handshake of a monitor: descriptor 3 is its line to the supervisor, on which
- * it says its pid and then nothing that it was not asked for. When that line ends, so does it.
+ * attached clients. It connects to the socket that its argument names, and says nothing there that it was not asked for.
+ * When that line ends, so does it.
  *
  * It takes no notice of SIGTERM: service managers send that to every process of a unit, while the embedder still stops
  * its containers and people watch.
  */
-import { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { messageOf } from '../../errors/index.ts'
 import { encodeFrame, type Frame, FrameReader } from './frames.ts'
-import { decodeCredit, encodeJson, parseOpenRequest, reply, request } from './protocol.ts'
+import {
+  decodeCredit,
+  encodeJson,
+  parseOpenRequest,
+  reply,
+  request,
+  unsupportedExitCode,
+} from './protocol.ts'
 import type { Relay } from './relay.ts'
-
-const lineFd = 3
 
 function main(line: Socket, RelayClass: typeof Relay): void {
   const relays = new Map<number, Relay>()
@@ -69,17 +74,17 @@ function joiningWriter(line: Socket): (bytes: Buffer) => void {
   }
 }
 
-const line = new Socket({ fd: lineFd, readable: true, writable: true })
-for (const event of ['end', 'error', 'close']) line.on(event, () => process.exit(0))
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
-// Nobody reads it once the handshake is over.
+// The launcher that reads it may die before us.
 process.stderr.on('error', () => undefined)
 try {
   // Not everywhere is there a build of the library that it needs.
   const { Relay: relayClass } = await import('./relay.ts')
+  // Relative to the working directory, since the path may be longer than a socket's may be.
+  const line = connect(process.argv[2] ?? '')
+  for (const event of ['end', 'error', 'close']) line.on(event, () => process.exit(0))
   main(line, relayClass)
-  line.write(`${JSON.stringify({ pid: process.pid })}\n`)
 } catch (error) {
-  const message = messageOf(error)
-  line.end(`${JSON.stringify({ pid: -1, message })}\n`)
+  process.stderr.write(messageOf(error))
+  process.exitCode = unsupportedExitCode
 }

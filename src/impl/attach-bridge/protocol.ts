@@ -7,6 +7,9 @@
  */
 import { framePayloadMaxBytes } from './frames.ts'
 
+/** The helper's exit code when it cannot work on this host; its stderr says why (EX_UNAVAILABLE of sysexits.h). */
+export const unsupportedExitCode = 69
+
 export const request = {
   /** Payload: {@link OpenRequest} as JSON. */
   open: 1,

@@ -1,6 +1,6 @@
 /** What must be true of a container's bundle and log path before anything is done with them. */
 import { lstat, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { RuntimeHandler } from '../../config/config.ts'
@@ -9,7 +9,6 @@ import type { Container } from '../../container.ts'
 import { errnoOf, type ErrorCode, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
 import { accessRootfs } from './rootfs-access.ts'
-import { rootfsPath } from './rootfs-path.ts'
 
 /**
  * conmon appends to whatever is there and renames a new file over it when the log is reopened or full: neither must
@@ -61,6 +60,7 @@ export async function checkBundle(container: Container, place: BundlePlace): Pro
   }
   refuseUnsafeAnnotations(container, place, spec)
   await refuseLinkedDev(container, place, spec)
+  await checkNetns(container, paths.configFile, spec)
   return spec
 }
 
@@ -98,12 +98,31 @@ function refuseUnsafeAnnotations(container: Container, { handler, paths }: Bundl
  * called ptmx is removed, on the host (CVE-2026-41579, CVE-2026-47766).
  */
 async function refuseLinkedDev(container: Container, { paths }: BundlePlace, spec: OciSpec): Promise<void> {
-  const rootfs = rootfsPath(paths.bundle, spec.root?.path)
+  // A relative path counts from the bundle.
+  const rootfs = resolve(paths.bundle, spec.root?.path ?? 'rootfs')
   const dev = join(rootfs, 'dev')
   const stats = await accessRootfs(rootfs, () => statOrAbsent(dev, lstat))
   if (stats?.isSymbolicLink() !== true) return
   const message = `${dev} must be a directory, not a link: runtimes would follow it out of the root file system`
   throw refusal(container, 'ERR_BUNDLE', message, 'root.path', dev)
+}
+
+/** Ports are forwarded, and found by `netNsPath`, in the container's netns: it has to be where the runtime puts it. */
+async function checkNetns(container: Container, configFile: string, spec: OciSpec): Promise<void> {
+  const { netns } = container
+  if (netns === undefined) return
+  const network = spec.linux?.namespaces?.find(({ type }) => type === 'network')
+  const path = network === undefined ? '/proc/self/ns/net' : (network.path ?? '')
+  if (path === netns || (path !== '' && (await isSameFile(path, netns)))) return
+  const shown = network === undefined ? "the host's" : path === '' ? 'one of its own' : path
+  const message = `${configFile}: linux.namespaces must have one of type "network" with the path ${netns}, as the container's netns is; it has ${shown}`
+  throw refusal(container, 'ERR_BUNDLE', message, 'linux.namespaces', configFile)
+}
+
+/** A namespace may have several names: bind mounts, links, one for each of its processes. */
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([statOrAbsent(one, stat), statOrAbsent(other, stat)])
+  return first !== undefined && first.ino === second?.ino && first.dev === second.dev
 }
 
 /**

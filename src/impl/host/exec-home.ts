@@ -4,10 +4,11 @@
  *
  * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
  */
-import { mkdir, rm, unlink } from 'node:fs/promises'
+import { lstat, mkdir, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OciError, errnoOf } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError } from '../../files.ts'
+import { within } from '../launcher/deadlines.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import { abandonedIn, markedName } from './owner-mark.ts'
 import { notStartedError } from './runtime-command.ts'
@@ -16,6 +17,7 @@ const fifoBatch = 48
 /** More are made when fewer are left, before somebody has to wait for them. */
 const fifosMin = 16
 const mkfifoTimeoutMs = 30_000
+const closeGraceMs = 5000
 
 export interface ExecHomeOptions {
   readonly runDir: string
@@ -59,9 +61,9 @@ export class ExecHome {
     await this.#mkfifo([path])
   }
 
-  /** Removes everything. Nothing of it may be in use. */
+  /** Removes everything. Nothing of it may be in use. A launcher that does not answer is not waited for. */
   async close(): Promise<void> {
-    await this.#refill?.catch(() => undefined)
+    if (this.#refill !== undefined) await within(Promise.allSettled([this.#refill]), closeGraceMs)
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
     this.#fifos = []
@@ -126,9 +128,20 @@ async function openDirectory(base: string): Promise<string> {
   return directory
 }
 
-/** The directories of supervisors that are no more. Throws ERR_IO. */
-export function abandonedHomes(runDir: string): Promise<readonly string[]> {
-  return abandonedIn(baseOf(runDir))
+/** The directories of supervisors that are no more. A link of such a name is none. Throws ERR_INVALID_ARGUMENT, ERR_IO. */
+export async function abandonedHomes(runDir: string): Promise<readonly string[]> {
+  const homes: string[] = []
+  for (const path of await abandonedIn(baseOf(runDir))) if (await isDirectory(path)) homes.push(path)
+  return homes
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await lstat(path)).isDirectory()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw ioError('examine', path, error)
+  }
 }
 
 /** Nothing of it may be in use. */

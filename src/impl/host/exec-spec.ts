@@ -1,11 +1,15 @@
 /**
  * The process spec of an exec: the container's own with what the request changes. Pure; the container's spec is not touched.
+ * Stepwise, since a tenant chooses how large the environment of its containers is.
  *
  * Deliberately not here: who the user is (exec-user.ts).
  */
 import type { OciProcess } from '../../bundle/oci-spec.ts'
+import type { Stepwise } from '../../surroundings/slices.ts'
 import type { ExecCommand } from '../exec-port.ts'
 import type { TerminalSize } from '../terminal-size.ts'
+
+const entriesPerStep = 256
 
 export interface Terminal {
   readonly size: TerminalSize | undefined
@@ -16,12 +20,12 @@ export interface Terminal {
  * kernel would hand on to any program, the inheritable capabilities, is left out (CVE-2022-27649) but for the ambient
  * ones, which are handed on in any case and cannot be without.
  */
-export function execProcess(
+export function* execProcess(
   own: OciProcess,
   { argv, env = {}, cwd = own.cwd }: ExecCommand,
   user: OciProcess['user'],
   terminal: Terminal | undefined,
-): OciProcess {
+): Stepwise<OciProcess> {
   const { terminal: _, consoleSize: __, capabilities, ...rest } = own
   const size = terminal?.size
   return {
@@ -33,18 +37,22 @@ export function execProcess(
       : { capabilities: { ...capabilities, inheritable: [...(capabilities.ambient ?? [])] } }),
     user,
     args: [...argv],
-    env: execEnvironment(own.env ?? [], env, terminal !== undefined),
+    env: yield* execEnvironment(own.env ?? [], env, terminal !== undefined),
     cwd,
   }
 }
 
 /** The last of a name counts, as with most programs; TERM is what a terminal cannot do without. */
-function execEnvironment(
+function* execEnvironment(
   own: readonly string[],
   extra: Readonly<Record<string, string>>,
   hasTerminal: boolean,
-): string[] {
-  const entries = new Map(own.map((entry) => [entry.split('=', 1)[0] ?? entry, entry]))
+): Stepwise<string[]> {
+  const entries = new Map<string, string>()
+  for (const [at, entry] of own.entries()) {
+    if (at % entriesPerStep === 0) yield
+    entries.set(entry.split('=', 1)[0] ?? entry, entry)
+  }
   if (hasTerminal && !entries.has('TERM')) entries.set('TERM', 'TERM=xterm')
   for (const [name, value] of Object.entries(extra)) entries.set(name, `${name}=${value}`)
   return [...entries.values()]

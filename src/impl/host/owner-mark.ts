@@ -4,7 +4,7 @@
  */
 import { readdir } from 'node:fs/promises'
 import { errnoOf } from '../../errors/index.ts'
-import { ioError } from '../../files.ts'
+import { ioError, listPrivateDirectory } from '../../files.ts'
 import { observeProcess, readIdentitySync } from '../process-identity.ts'
 
 /** `<our pid>-<our start time>-<rest>` */
@@ -12,10 +12,10 @@ export function markedName(rest: string): string {
   return `${process.pid}-${readIdentitySync(process.pid)?.startTicks ?? '0'}-${rest}`
 }
 
-/** Paths in `directory` whose owner is no more. Throws ERR_IO. */
+/** Paths in `directory`, which has to be ours, whose owner is no more. Throws ERR_INVALID_ARGUMENT, ERR_IO. */
 export async function abandonedIn(directory: string): Promise<readonly string[]> {
   const abandoned: string[] = []
-  for (const name of await namesIn(directory)) {
+  for (const name of await listPrivateDirectory(directory)) {
     const [, pid, startTicks] = /^(\d+)-(\d+)-/.exec(name) ?? []
     if (pid === undefined || startTicks === undefined) continue
     if ((await observeProcess({ pid: Number(pid), startTicks })) === 'gone') {

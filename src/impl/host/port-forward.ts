@@ -25,7 +25,7 @@ import {
   type SocatFailure,
 } from './socat.ts'
 import { openStreamSocket, type StreamSocket } from './stream-socket.ts'
-import { throwIfAborted } from './waiting.ts'
+import { throwIfAborted, untilAborted } from './waiting.ts'
 import type { HostWorld } from './world.ts'
 
 /** Spawning waits for its turn in the launcher; beyond this nobody is there who still wants the connection. */
@@ -92,8 +92,12 @@ export async function portForward(
   stream.on('error', ignoreError).on('close', leave)
   try {
     const scope = { world, container, init, request, stop }
-    const connection = await connect(scope).finally(() => stream.off('close', leave))
-    await converse(scope, connection, signal)
+    const connecting = connect(scope).finally(() => stream.off('close', leave))
+    // Socat's end is the launcher's to tell, who may not answer: whoever gives up does not wait for it.
+    await untilAborted(
+      connecting.then((connection) => converse(scope, connection, signal)),
+      signal,
+    )
   } catch (error) {
     throwIfAborted(signal)
     if (!left) throw error
@@ -199,6 +203,8 @@ async function converse(scope: Scope, connection: Connection, signal: AbortSigna
   const failure = end === 'abort' ? undefined : await afterwards(scope, connection, end)
   stop.abort()
   socket.destroy()
+  // Nobody waits for socat's end any more.
+  if (end === 'abort') stream.destroy()
   await ended
   stream.destroy()
   throwIfAborted(signal)

@@ -1,7 +1,10 @@
 /** The environment of a runtime and of who runs it: what is configured, and nothing of ours. */
 import { searchPath } from '../search-path.ts'
 
-/** The environment of conmon and of the runtime: what is configured, PATH, XDG_RUNTIME_DIR, and nothing of ours. */
+/** Without a locale of UTF-8 conmon refuses every argument that is not ASCII. What sets LC_ALL or LANG goes before it. */
+const defaultLocale = 'C.UTF-8'
+
+/** The environment of conmon and of the runtime: what is configured, PATH, XDG_RUNTIME_DIR, a locale, and nothing of ours. */
 export function runtimeEnvironment(
   monitorEnv: readonly string[],
   ours: Readonly<Record<string, string | undefined>>,
@@ -10,6 +13,7 @@ export function runtimeEnvironment(
   return {
     PATH: searchPath(ours),
     ...(runtimeDir === undefined ? {} : { XDG_RUNTIME_DIR: runtimeDir }),
+    LANG: defaultLocale,
     ...Object.fromEntries(monitorEnv.map(entryOf)),
   }
 }

@@ -24,7 +24,26 @@ export async function waitUntil(
   }
 }
 
+/**
+ * What becomes of `work`, or ERR_ABORTED as soon as `signal` is aborted, whoever holds the work up. It goes on and has to
+ * clean up after itself; its late failure is nobody's.
+ */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(abortedError(signal))
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([aborted.promise, work])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
 export function throwIfAborted(signal: AbortSignal): void {
-  if (!signal.aborted) return
-  throw new OciError('ERR_ABORTED', 'nobody waits for this any more', { cause: signal.reason })
+  if (signal.aborted) throw abortedError(signal)
+}
+
+function abortedError({ reason }: AbortSignal): OciError {
+  return new OciError('ERR_ABORTED', 'nobody waits for this any more', { cause: reason })
 }

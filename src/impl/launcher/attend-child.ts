@@ -4,20 +4,15 @@
  * Not by execa as the short commands are: nothing here is buffered or waited for but the exit itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf, isError, stderrTailMaxBytes } from '../../errors/index.ts'
 import { readIdentitySync } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
-import type {
-  AttendedEnd,
-  AttendedStdio,
-  AttendingReply,
-  AttendRequest,
-  OrphanPolicy,
-} from './attend-protocol.ts'
+import type { AttendedEnd, AttendingReply, AttendRequest, OrphanPolicy } from './attend-protocol.ts'
 import { TailBytes } from './bounded-output.ts'
 import type { NotStarted } from './command.ts'
+import { openBlocking, type FifoAccess } from './open-fifo.ts'
 import { drain, killGraceMs, socketOf } from './spawn-child.ts'
 
 interface Attended {
@@ -97,42 +92,26 @@ function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
 
 function spawnAttended({ argv: [file, ...args], env, cwd, stdio }: AttendRequest): ChildProcess | NotStarted {
   const opened: number[] = []
+  const open = (path: string, access: FifoAccess): number => {
+    const fd = openBlocking(path, access)
+    opened.push(fd)
+    return fd
+  }
+  const openOr = <Other>(path: string | undefined, access: FifoAccess, other: Other): number | Other =>
+    path === undefined ? other : open(path, access)
   try {
-    const fds = [openInput(stdio, opened), openOutput(stdio.stdout, opened)] as const
-    const stderr = stdio.stderr === undefined ? 'pipe' : openOutput(stdio.stderr, opened)
-    const more = (stdio.more ?? []).map(({ path, access }) =>
-      openBlocking(path, access === 'read' ? constants.O_RDONLY : constants.O_RDWR, opened),
-    )
-    return spawn(file, args, { env, cwd, detached: true, stdio: [...fds, stderr, ...more] })
+    const streams = [
+      openOr(stdio.stdin, 'read', 'ignore' as const),
+      openOr(stdio.stdout, 'write', 'ignore' as const),
+      openOr(stdio.stderr, 'write', 'pipe' as const),
+    ]
+    const more = (stdio.more ?? []).map(({ path, access }) => open(path, access))
+    return spawn(file, args, { env, cwd, detached: true, stdio: [...streams, ...more] })
   } catch (error) {
     const path = isError(error) && 'path' in error ? String(error.path) : file
     return { errno: errnoOf(error) ?? 'UNKNOWN', path }
   } finally {
     for (const fd of opened) closeSync(fd)
-  }
-}
-
-function openInput({ stdin }: AttendedStdio, opened: number[]): number | 'ignore' {
-  return stdin === undefined ? 'ignore' : openBlocking(stdin, constants.O_RDONLY, opened)
-}
-
-function openOutput(path: string | undefined, opened: number[]): number | 'ignore' {
-  return path === undefined ? 'ignore' : openBlocking(path, constants.O_WRONLY, opened)
-}
-
-/**
- * A FIFO's end for a process that knows nothing of it, so without O_NONBLOCK. That open waits for somebody at the other
- * end, who may be gone; so for its duration we are at both ends ourselves.
- */
-function openBlocking(path: string, mode: number, opened: number[]): number {
-  const bothEnds = openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOFOLLOW)
-  try {
-    const fd = openSync(path, mode | constants.O_NOFOLLOW)
-    opened.push(fd)
-    if (!fstatSync(fd).isFIFO()) throw Object.assign(new Error('not a FIFO'), { code: 'EINVAL', path })
-    return fd
-  } finally {
-    closeSync(bothEnds)
   }
 }
 

@@ -96,6 +96,10 @@ export class AttendedChildren {
     }
   }
 
+  get isAwaiting(): boolean {
+    return this.#jobs.size > 0
+  }
+
   /** Takes nothing more. What runs is brought to its end by the launcher when that is let go. */
   close(): void {
     this.#closed = true

@@ -49,7 +49,8 @@ export interface CommandResult {
 
 /**
  * A monitor (conmon) to be started: fd 3 is its sync pipe, fd 4 its start pipe, so `env` must say so
- * (`_OCI_SYNCPIPE=3`, `_OCI_STARTPIPE=4`).
+ * (`_OCI_SYNCPIPE=3`, `_OCI_STARTPIPE=4`). By the latter a monitor that waits for its start byte is also found from
+ * outside (end-launcher.ts).
  */
 export interface MonitorCommand {
   readonly argv: readonly [string, ...string[]]
@@ -57,6 +58,11 @@ export interface MonitorCommand {
   readonly cwd?: string | undefined
   /** From the start byte to the pid line. */
   readonly timeoutMs: number
+  /**
+   * A FIFO, which becomes the sync pipe. The monitor keeps it open for as long as it lives, so whoever opens the path
+   * afterwards, in this process or a later one, reads its end when the monitor has died.
+   */
+  readonly syncFifo: string
 }
 
 /** Every way a monitor's create can end but the good one. */

@@ -7,9 +7,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { stderrTailMaxBytes } from '../../errors/index.ts'
 import { helperEnvironment } from '../own-program.ts'
+import { readIdentitySync } from '../process-identity.ts'
+import type { ProcessIdentity } from '../runtime-impl.ts'
 import { TailBytes } from './bounded-output.ts'
 import { whenExpired, within } from './deadlines.ts'
-import { type Reply, type Request, parseReply, protocolVersion } from './protocol.ts'
+import { endLauncher } from './end-launcher.ts'
+import { type Answer, lifelineFd, type Request, parseReply, protocolVersion } from './protocol.ts'
 
 /** As much of pino as is needed. */
 export interface LauncherLogger {
@@ -24,7 +27,13 @@ export interface LauncherProcessOptions {
   /** A descriptor of ours that the launcher shall hold open, and hand to nobody. */
   readonly heldFd: number | undefined
   readonly logger: LauncherLogger
-  readonly onReply: (reply: Reply, sync: Socket | undefined) => void
+  readonly onReply: (reply: Answer) => void
+  /** Whether an answer of the launcher's is awaited. */
+  readonly isAwaited: () => boolean
+  /** Awaited before the launcher is asked for anything; it must not reject. */
+  readonly onStarted?: ((launcher: ProcessIdentity) => Promise<void>) | undefined
+  /** How often one that is awaited is asked whether it is there. Default 5 s. */
+  readonly pingIntervalMs?: number | undefined
 }
 
 export interface LauncherProcess {
@@ -32,8 +41,8 @@ export interface LauncherProcess {
   send(request: Request): void
   /** While held it keeps the embedder's process alive; at rest it does not. */
   hold(busy: boolean): void
-  /** SIGKILL, for a launcher that no longer answers. */
-  kill(): void
+  /** For one that no longer answers: see {@link endLauncher}. Settles when it has been killed; never rejects. */
+  end(): Promise<void>
   /** Has it finish what it has begun and end. */
   disconnect(): void
   /** Resolves with the reason once nothing more will be heard of it. */
@@ -45,6 +54,9 @@ export interface LauncherProcess {
 const startTimeoutMs = 30_000
 /** Between the end of the channel and that of the process; either may be seen first. */
 const endGraceMs = 500
+/** One that has left so many pings in a row unanswered, half a minute, is stopped or hangs. */
+const silentPingsMax = 6
+const pingDefaultMs = 5000
 
 /** Rejects with an Error that says why the launcher did not start. */
 export async function startLauncherProcess(options: LauncherProcessOptions): Promise<LauncherProcess> {
@@ -58,20 +70,30 @@ export async function startLauncherProcess(options: LauncherProcessOptions): Pro
     return stderrTail === '' ? how : `${how}: ${stderrTail}`
   })
   child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk)).on('error', () => undefined)
+  const lifeline = lifelineOf(child)?.on('error', () => undefined)
 
+  const identity = child.pid === undefined ? undefined : readIdentitySync(child.pid)
+  const end = () => endOrKill(child, identity, logger)
   const started = new AbortController()
   const overdue = new Promise<string>((resolve) =>
     whenExpired(startTimeoutMs, started.signal, () => resolve(`no hello within ${startTimeoutMs} ms`)),
   )
-  const reason = await Promise.race([greeting(child, options), ended, overdue])
+  const pings = watchForSilence(child, options, end)
+  const reason = await Promise.race([greeting(child, options, { end, pings }), ended, overdue])
   started.abort()
   if (reason !== undefined) {
+    pings.stop()
     child.kill('SIGKILL')
     throw new Error(reason)
   }
+  if (identity !== undefined) await options.onStarted?.(identity)
   child.unref()
   child.channel?.unref()
-  if (child.stderr instanceof Socket) child.stderr.unref()
+  for (const stream of [child.stderr, lifeline]) if (stream instanceof Socket) stream.unref()
+  void ended.finally(() => {
+    pings.stop()
+    lifeline?.destroy()
+  })
   return {
     pid: child.pid ?? 0,
     ended,
@@ -83,13 +105,68 @@ export async function startLauncherProcess(options: LauncherProcessOptions): Pro
       if (busy) child.channel?.ref()
       else child.channel?.unref()
     },
-    kill: () => {
-      child.kill('SIGKILL')
-    },
+    end,
     disconnect: () => {
+      lifeline?.destroy()
       if (child.connected) child.disconnect()
     },
     exited,
+  }
+}
+
+function lifelineOf(child: ChildProcess): Socket | undefined {
+  const lifeline = child.stdio[lifelineFd]
+  return lifeline instanceof Socket ? lifeline : undefined
+}
+
+async function endOrKill(
+  child: ChildProcess,
+  identity: ProcessIdentity | undefined,
+  logger: LauncherLogger,
+): Promise<void> {
+  try {
+    if (identity === undefined) child.kill('SIGKILL')
+    else await endLauncher(identity)
+  } catch (error) {
+    logger.warn(
+      { launcherPid: child.pid, err: error },
+      'the launcher is killed, but not what it had not started',
+    )
+    child.kill('SIGKILL')
+  }
+}
+
+interface Pings {
+  answered(): void
+  stop(): void
+}
+
+/**
+ * Counts pings and not time: when this process was held up, or the whole host was, a launcher is not to be accused of it.
+ * The count is looked at after what has arrived by then.
+ */
+function watchForSilence(
+  child: ChildProcess,
+  { isAwaited, logger, pingIntervalMs = pingDefaultMs }: LauncherProcessOptions,
+  end: () => Promise<void>,
+): Pings {
+  let unanswered = 0
+  const ask = () => {
+    if (unanswered >= silentPingsMax) {
+      clearInterval(timer)
+      logger.warn({ launcherPid: child.pid }, 'the launcher does not answer and is replaced')
+      void end()
+    } else if (unanswered > 0 || isAwaited()) {
+      unanswered += 1
+      child.send({ type: 'ping', id: unanswered } satisfies Request, () => undefined)
+    }
+  }
+  const timer = setInterval(() => setImmediate(ask), pingIntervalMs).unref()
+  return {
+    answered: () => {
+      unanswered = 0
+    },
+    stop: () => clearInterval(timer),
   }
 }
 
@@ -101,7 +178,7 @@ function spawnLauncher({ nodePath, launcherPath, nofileSoft, heldFd }: LauncherP
     // NODE_OPTIONS and secrets stay out. Node hands NODE_V8_COVERAGE down unless the key is there.
     env: { ...helperEnvironment(), NODE_V8_COVERAGE: undefined },
     // Node closes what it inherited below 16 when it executes something else, so the held one ends with the launcher.
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...(heldFd === undefined ? [] : [heldFd])],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe', ...(heldFd === undefined ? [] : [heldFd])],
     serialization: 'json',
   })
 }
@@ -110,20 +187,21 @@ function spawnLauncher({ nodePath, launcherPath, nofileSoft, heldFd }: LauncherP
 function greeting(
   child: ChildProcess,
   { logger, onReply }: LauncherProcessOptions,
+  { end, pings }: { readonly end: () => Promise<void>; readonly pings: Pings },
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    child.on('message', (message, handle) => {
+    child.on('message', (message) => {
       const reply = parseReply(message)
-      const sync = handle instanceof Socket ? handle : undefined
       if (reply === undefined) {
-        sync?.destroy()
         logger.warn({ launcherPid: child.pid }, 'the launcher sent what is no reply and is killed')
-        child.kill('SIGKILL')
+        void end()
         resolve('it sent what is no reply')
         return
       }
+      pings.answered()
+      if (reply.type === 'pong') return
       if (reply.type !== 'hello') {
-        onReply(reply, sync)
+        onReply(reply)
         return
       }
       for (const note of reply.notes) logger.warn({ launcherPid: child.pid }, note)

@@ -44,14 +44,15 @@ export class LauncherSupply {
     if (!(await this.#startOnce())) throw this.#lost('the launcher did not start')
   }
 
-  /** Has the launcher end by itself, and waits so long for that. */
-  async close(graceMs: number): Promise<void> {
+  /** Has the launcher end by itself. With a grace that is waited for, and a launcher that needs longer is ended. */
+  async close(graceMs: number | undefined): Promise<void> {
     this.#closed = true
     await Promise.allSettled([this.#starting])
     const process = this.#current
     if (process === undefined) return
     process.disconnect()
-    await within(process.exited, graceMs)
+    if (graceMs === undefined || (await within(process.exited, graceMs)) !== undefined) return
+    await process.end()
   }
 
   async #startUntilItStands(): Promise<LauncherProcess> {

@@ -3,10 +3,10 @@
  *
  * It starts another launcher when one has died. It repeats no request: what a dead launcher was doing may have happened.
  */
-import type { Socket } from 'node:net'
 import { resolve as resolvePath } from 'node:path'
 import { OciError } from '../../errors/index.ts'
 import { nodeProgram, ownProgram } from '../own-program.ts'
+import type { ProcessIdentity } from '../runtime-impl.ts'
 import { type AttendCommand, type AttendedChild, AttendedChildren } from './attended-children.ts'
 import { checkedCommand } from './check-command.ts'
 import {
@@ -19,8 +19,8 @@ import {
 } from './command.ts'
 import { type LauncherLogger, startLauncherProcess } from './launcher-process.ts'
 import { LauncherSupply } from './launcher-supply.ts'
-import type { Reply } from './protocol.ts'
-import { type Answered, RequestQueue, type SpawnedRequest } from './request-queue.ts'
+import type { Answer } from './protocol.ts'
+import { type FinalReply, RequestQueue, type SpawnedRequest } from './request-queue.ts'
 
 export type { AttendCommand, AttendedChild } from './attended-children.ts'
 export type { Command, CommandResult, MonitorCommand, MonitorFailure, NotStarted } from './command.ts'
@@ -29,16 +29,6 @@ export type { LauncherLogger } from './launcher-process.ts'
 export interface MonitorCreated {
   readonly kind: 'created'
   readonly containerPid: number
-  /**
-   * The monitor's sync pipe, unref'd and read by us. `destroy()` it to stop watching; that does no harm to a monitor that
-   * has given its answer. Undefined when it had ended already or could not be passed on.
-   */
-  readonly sync: Socket | undefined
-  /**
-   * Resolves when the monitor has died (a moment before it shows as a zombie), also after the launcher's own death; never rejects. Not resolved by our own
-   * `sync.destroy()`. Undefined when the sync pipe was lost on its way, so that only a probe can tell.
-   */
-  readonly monitorGone: Promise<void> | undefined
 }
 
 export type MonitorOutcome = MonitorCreated | MonitorFailure
@@ -80,7 +70,8 @@ export interface Launcher {
 
   /**
    * Requests that wait, long-lived commands, and monitors without their start byte, are rejected with ERR_CLOSED at once; the rest is
-   * waited for, `closeGraceMs` at most, and then rejected. Containers and their monitors go on. Never rejects.
+   * waited for, `closeGraceMs` at most, and then rejected. A launcher with nothing to do that does not end is killed.
+   * Containers and their monitors go on. Never rejects.
    */
   close(): Promise<void>
 }
@@ -101,6 +92,10 @@ export interface LauncherOptions {
   readonly longLivedMax?: number | undefined
   /** Default 10 s. */
   readonly closeGraceMs?: number | undefined
+  /** Told of every launcher process before it is asked for anything. */
+  readonly onStarted?: ((launcher: ProcessIdentity) => Promise<void>) | undefined
+  /** How often a launcher whose answer is awaited is asked whether it is there. Default 5 s; after six times it is replaced. */
+  readonly pingIntervalMs?: number | undefined
 }
 
 /** An idle launcher ends within milliseconds, on a host that is not overloaded. */
@@ -138,10 +133,13 @@ class ProcessLauncher implements Launcher {
       nofileSoft,
       heldFd: options.heldFd,
       logger,
-      onReply: (reply: Reply, sync: Socket | undefined) => {
+      onReply: (reply: Answer) => {
         if (reply.type === 'attending' || reply.type === 'attended') this.#attended.onReply(reply)
-        else this.#requests.onReply(reply, sync)
+        else this.#requests.onReply(reply)
       },
+      isAwaited: () => this.#requests.isAwaiting || this.#attended.isAwaiting,
+      onStarted: options.onStarted,
+      pingIntervalMs: options.pingIntervalMs,
     }
     this.#supply = new LauncherSupply({
       logger,
@@ -163,7 +161,7 @@ class ProcessLauncher implements Launcher {
 
   async run(command: Command, signal?: AbortSignal): Promise<CommandResult> {
     const { stdoutMaxBytes = stdoutDefaultMaxBytes, longLived = false } = command
-    const { reply } = await this.#requests.submit(
+    const reply = await this.#requests.submit(
       { type: 'run', ...checkedCommand(command), stdoutMaxBytes },
       { signal, longLived },
     )
@@ -176,19 +174,20 @@ class ProcessLauncher implements Launcher {
     beforeStart: (pid: number) => Promise<void>,
     signal?: AbortSignal,
   ): Promise<MonitorOutcome> {
-    const work = { type: 'monitor', ...checkedCommand(command) } as const
+    const { syncFifo } = command
+    const work = { type: 'monitor', ...checkedCommand(command), syncFifo } as const
     let prepared: Promise<Refusal | undefined> = Promise.resolve(undefined)
     const onSpawned = (spawned: SpawnedRequest) => {
       prepared = prepare(spawned, beforeStart)
     }
-    const [answered, refusal] = await this.#requests.submit(work, { signal, onSpawned }).then(
+    const [reply, refusal] = await this.#requests.submit(work, { signal, onSpawned }).then(
       async (answer) => [answer, await prepared] as const,
       async (error: unknown) => {
         await prepared
         throw error
       },
     )
-    return outcomeOf(answered, refusal)
+    return outcomeOf(reply, refusal)
   }
 
   attend({ onOrphan = 'kill', stdio, ...command }: AttendCommand): Promise<AttendedChild | NotStarted> {
@@ -205,7 +204,7 @@ class ProcessLauncher implements Launcher {
     this.#attended.close()
     const finished = await this.#requests.close(this.#closeGraceMs)
     // One that still has something to finish ends later, without us.
-    await this.#supply.close(finished ? exitGraceMs : 0)
+    await this.#supply.close(finished ? exitGraceMs : undefined)
   }
 }
 
@@ -229,14 +228,12 @@ async function prepare(
 }
 
 /** A monitor that ended by itself says more than the failure to move a dead process to a cgroup. */
-function outcomeOf({ reply, link }: Answered, refusal: Refusal | undefined): MonitorOutcome {
-  if (reply.type === 'monitored' && reply.answer.kind !== 'created') return reply.answer
-  if (refusal !== undefined) {
-    link?.sync?.destroy()
-    throw refusal.cause
-  }
-  if (reply.type !== 'monitored' || reply.answer.kind !== 'created') throw unasked(reply.type)
-  return { ...reply.answer, sync: link?.sync, monitorGone: link?.gone }
+function outcomeOf(reply: FinalReply, refusal: Refusal | undefined): MonitorOutcome {
+  const answer = reply.type === 'monitored' ? reply.answer : undefined
+  if (answer !== undefined && answer.kind !== 'created') return answer
+  if (refusal !== undefined) throw refusal.cause
+  if (answer === undefined) throw unasked(reply.type)
+  return answer
 }
 
 function unasked(type: string): OciError {

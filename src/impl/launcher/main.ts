@@ -4,11 +4,13 @@
  * Spawning from the embedder's process would stall its event loop in proportion to its memory, and would hand down its
  * open files and its raised limits. It keeps no state that matters: when it dies, containers and monitors go on.
  *
- * It ends when the supervisor's end of the channel closes, and not before: service managers send SIGTERM to every
- * process of a unit, while the embedder still needs us to stop its containers.
+ * It ends when the supervisor's end of the lifeline closes, and not before: service managers send SIGTERM to every
+ * process of a unit, while the embedder still needs us to stop its containers. The lifeline is a pipe of our own, since
+ * Node's channel does not always tell its end: `disconnect` is never emitted while a handle waits for its
+ * acknowledgement.
  */
 import { stat } from 'node:fs'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { isError, messageOf } from '../../errors/index.ts'
 import { AttendedProcesses } from './attend-child.ts'
 import { closeInheritedFds, lowerOpenFileLimit } from './inherited.ts'
@@ -17,14 +19,17 @@ import {
   type Reply,
   type Request,
   type RunRequest,
+  lifelineFd,
   parseRequest,
   protocolVersion,
 } from './protocol.ts'
 import { runCommand } from './run-command.ts'
 import { spawnMonitor } from './spawn-monitor.ts'
 
-/** How long commands may go on that nobody waits for any more. */
+/** How long what has begun may go on when nobody waits for it any more. */
 const orphanGraceMs = 10_000
+/** Beyond that: what is killed is dead by then, or cannot be killed. */
+const orphanKillMs = 5000
 
 interface Activity {
   readonly abort: AbortController
@@ -38,6 +43,8 @@ const attended = new AttendedProcesses(tell)
 let orphaned = false
 
 function handle(request: Request): void {
+  // It was on its way when the supervisor died.
+  if (orphaned) return
   switch (request.type) {
     case 'attend':
       void attended.attend(request).then(endIfDone)
@@ -61,6 +68,9 @@ function handle(request: Request): void {
     case 'abort':
       // An unknown id has been answered already; the two messages crossed.
       activities.get(request.id)?.abort.abort()
+      break
+    case 'ping':
+      tell({ type: 'pong', id: request.id })
       break
   }
 }
@@ -90,25 +100,24 @@ async function monitor(request: MonitorRequest): Promise<Reply> {
     go,
     abort: abort.signal,
     onSpawned: (pid) => tell({ type: 'spawned', id, pid }),
-    handOver: (sync) => tell({ type: 'sync', id }, sync),
   })
   return answer === 'aborted' ? { type: 'aborted', id } : { type: 'monitored', id, answer }
 }
 
-function tell(reply: Reply, sync?: Socket): void {
-  const done = () => sync?.destroy()
-  // The callback swallows a closed channel: its end has an event of its own.
-  if (process.connected && process.send !== undefined) process.send(reply, sync, undefined, done)
-  else done()
+function tell(reply: Reply): void {
+  // The callback swallows a closed channel: the supervisor's end has an event of its own.
+  if (process.connected) process.send?.(reply, undefined, undefined, () => undefined)
 }
 
 /** The supervisor is gone. What has not begun is killed; what has is brought to an end that `recover` understands. */
-function onDisconnect(): void {
+function onOrphaned(): void {
+  if (orphaned) return
   orphaned = true
   for (const activity of activities.values()) {
     if (!activity.started) activity.abort.abort()
-    else if (activity.go === undefined) setTimeout(() => activity.abort.abort(), orphanGraceMs)
+    else setTimeout(() => activity.abort.abort(), orphanGraceMs)
   }
+  setTimeout(() => process.exit(1), orphanGraceMs + orphanKillMs)
   void attended.orphan().then(endIfDone)
 }
 
@@ -133,7 +142,10 @@ function main(): void {
   process.umask(0o022)
   closeInheritedFds()
   const note = lowerOpenFileLimit(Number(process.argv[2]))
-  process.on('disconnect', onDisconnect)
+  new Socket({ fd: lifelineFd })
+    .on('close', onOrphaned)
+    .on('error', () => undefined)
+    .resume()
   process.on('message', (message) => {
     const request = parseRequest(message)
     if (request === undefined) throw new Error(`not a request: ${JSON.stringify(message).slice(0, 200)}`)

@@ -12,7 +12,10 @@ import {
 } from './attend-protocol.ts'
 import type { CommandResult, MonitorFailure, NotStarted } from './command.ts'
 
-export const protocolVersion = 1
+export const protocolVersion = 2
+
+/** The launcher's end of a pipe on which nothing is said: its end is that of the supervisor. */
+export const lifelineFd = 4
 
 export interface RunRequest {
   readonly type: 'run'
@@ -31,6 +34,7 @@ export interface MonitorRequest {
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
   readonly timeoutMs: number
+  readonly syncFifo: string
 }
 
 export type Request =
@@ -41,6 +45,8 @@ export type Request =
   | { readonly type: 'start'; readonly id: number }
   /** Kill it. Answered by `aborted`, or by the result if that was on its way already. */
   | { readonly type: 'abort'; readonly id: number }
+  /** Is anybody there? Answered by `pong` at once. */
+  | { readonly type: 'ping'; readonly id: number }
 
 export type MonitorAnswer = MonitorFailure | { readonly kind: 'created'; readonly containerPid: number }
 
@@ -53,14 +59,13 @@ export type Reply =
       readonly notes: readonly string[]
     }
   | { readonly type: 'spawned'; readonly id: number; readonly pid: number }
-  /**
-   * Carries the sync socket as its handle; without a handle the socket had ended before it could be passed. Always
-   * before `monitored`: Node keeps later messages back until a handle is acknowledged or given up.
-   */
-  | { readonly type: 'sync'; readonly id: number }
   | { readonly type: 'ran'; readonly id: number; readonly result: CommandResult }
   | { readonly type: 'monitored'; readonly id: number; readonly answer: MonitorAnswer }
   | { readonly type: 'aborted'; readonly id: number }
+  | { readonly type: 'pong'; readonly id: number }
+
+/** What a request is answered by. */
+export type Answer = Exclude<Reply, { readonly type: 'hello' | 'pong' }>
 
 export function parseRequest(value: unknown): Request | undefined {
   if (!isRecord(value) || !isId(value['id'])) return undefined
@@ -71,6 +76,7 @@ export function parseRequest(value: unknown): Request | undefined {
       return parseAttendingRequest(value)
     case 'start':
     case 'abort':
+    case 'ping':
       return { type: value['type'], id }
     case 'run': {
       const command = parseCommand(value)
@@ -80,7 +86,9 @@ export function parseRequest(value: unknown): Request | undefined {
     }
     case 'monitor': {
       const command = parseCommand(value)
-      return command === undefined ? undefined : { type: 'monitor', id, ...command }
+      const syncFifo = value['syncFifo']
+      if (command === undefined || typeof syncFifo !== 'string') return undefined
+      return { type: 'monitor', id, ...command, syncFifo }
     }
     default:
       return undefined
@@ -99,7 +107,7 @@ export function parseReply(value: unknown): Reply | undefined {
     case 'attending':
     case 'attended':
       return parseAttendingReply(value)
-    case 'sync':
+    case 'pong':
     case 'aborted':
       return { type, id }
     case 'spawned':
@@ -117,8 +125,10 @@ export function parseReply(value: unknown): Reply | undefined {
   }
 }
 
-function parseCommand(value: Record<string, unknown>): Omit<MonitorRequest, 'type' | 'id'> | undefined {
-  const { argv, env, cwd, timeoutMs } = value as Partial<Record<keyof MonitorRequest, unknown>>
+function parseCommand(
+  value: Record<string, unknown>,
+): Omit<MonitorRequest, 'type' | 'id' | 'syncFifo'> | undefined {
+  const { argv, env, cwd, timeoutMs } = value as Partial<Record<string, unknown>>
   if (!isStrings(argv) || !isEnvironment(env)) return undefined
   if (typeof cwd !== 'string' || typeof timeoutMs !== 'number') return undefined
   const [file, ...rest] = argv

@@ -5,30 +5,18 @@
  * First come, first served, but for long-lived commands: they have a lane of their own, or a hundred open streams would
  * keep every other command waiting. The queue is on this side of the channel, so it survives a launcher.
  */
-import type { Socket } from 'node:net'
 import { OciError, toOciError } from '../../errors/index.ts'
 import type { AttendingReply } from './attend-protocol.ts'
 import { whenExpired, within } from './deadlines.ts'
 import type { LauncherLogger, LauncherProcess } from './launcher-process.ts'
-import { watchMonitor } from './monitor-link.ts'
-import type { MonitorRequest, Reply, RunRequest } from './protocol.ts'
+import type { Answer, MonitorRequest, RunRequest } from './protocol.ts'
 
 const queueMax = 16_384
 /** The launcher gives up on a killed process after 2 s and says so; one that stays silent for this long is stuck itself. */
 const abortConfirmMs = 10_000
 
 export type Work = Omit<RunRequest, 'id'> | Omit<MonitorRequest, 'id'>
-export type FinalReply = Extract<Reply, { type: 'ran' | 'monitored' | 'aborted' }>
-
-export interface MonitorLink {
-  readonly sync: Socket | undefined
-  readonly gone: Promise<void>
-}
-
-export interface Answered {
-  readonly reply: FinalReply
-  readonly link: MonitorLink | undefined
-}
+export type FinalReply = Extract<Answer, { type: 'ran' | 'monitored' | 'aborted' }>
 
 /** What a requester may do once its process has been spawned. */
 export interface SpawnedRequest {
@@ -55,7 +43,7 @@ interface Lane {
 interface Job extends SubmitOptions {
   readonly request: RunRequest | MonitorRequest
   readonly lane: Lane
-  readonly resolve: (answered: Answered) => void
+  readonly resolve: (reply: FinalReply) => void
   readonly reject: (error: OciError) => void
   readonly settled: AbortController
   /** The launcher that has it; undefined while it waits for a slot. */
@@ -64,7 +52,6 @@ interface Job extends SubmitOptions {
   started: boolean
   /** Set when it was given up: why, whatever the launcher answers. */
   verdict: OciError | undefined
-  link: MonitorLink | undefined
 }
 
 export interface RequestQueueOptions {
@@ -94,7 +81,7 @@ export class RequestQueue {
   }
 
   /** Rejects with ERR_ABORTED, ERR_BUSY, ERR_CLOSED or ERR_LAUNCHER_LOST. */
-  submit(work: Work, options: SubmitOptions = {}): Promise<Answered> {
+  submit(work: Work, options: SubmitOptions = {}): Promise<FinalReply> {
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(closedError())
       if (options.signal?.aborted === true) return reject(abortedError(options.signal))
@@ -111,7 +98,6 @@ export class RequestQueue {
         process: undefined,
         started: work.type === 'run',
         verdict: undefined,
-        link: undefined,
       }
       options.signal?.addEventListener('abort', () => this.#giveUp(job, abortedError(options.signal)), {
         once: true,
@@ -122,12 +108,9 @@ export class RequestQueue {
     })
   }
 
-  onReply(reply: Exclude<Reply, AttendingReply>, sync: Socket | undefined): void {
-    const job = 'id' in reply ? this.#inFlight.get(reply.id) : undefined
-    if (job === undefined || reply.type === 'hello') {
-      sync?.destroy()
-      return
-    }
+  onReply(reply: Exclude<Answer, AttendingReply>): void {
+    const job = this.#inFlight.get(reply.id)
+    if (job === undefined) return
     switch (reply.type) {
       case 'spawned':
         job.onSpawned?.({
@@ -136,15 +119,17 @@ export class RequestQueue {
           abort: () => this.#abort(job),
         })
         break
-      case 'sync':
-        job.link = { sync, gone: sync === undefined ? Promise.resolve() : watchMonitor(sync) }
-        break
       case 'ran':
       case 'monitored':
       case 'aborted':
-        if (job.verdict === undefined) this.#settle(job, () => job.resolve({ reply, link: job.link }))
+        if (job.verdict === undefined) this.#settle(job, () => job.resolve(reply))
         else this.#fail(job, job.verdict)
     }
+  }
+
+  /** Whether an answer of that launcher's is awaited. */
+  get isAwaiting(): boolean {
+    return this.#inFlight.size > 0
   }
 
   onLost(process: LauncherProcess, reason: string): void {
@@ -223,13 +208,15 @@ export class RequestQueue {
     if (settled.signal.aborted || process === undefined) return
     process.send({ type: 'abort', id: request.id })
     whenExpired(abortConfirmMs, settled.signal, () => {
-      this.#options.logger.warn({ launcherPid: process.pid }, 'the launcher does not answer and is killed')
-      process.kill()
+      this.#options.logger.warn(
+        { launcherPid: process.pid },
+        'the launcher does not confirm an abort and is replaced',
+      )
+      void process.end()
     })
   }
 
   #fail(job: Job, error: OciError): void {
-    job.link?.sync?.destroy()
     this.#settle(job, () => job.reject(error))
   }
 

@@ -31,12 +31,15 @@ export interface ChildCommand {
   readonly cwd: string
 }
 
+/** A descriptor of ours for the child to have. */
+export type OwnFd = 3 | 4 | 5 | 6 | 7 | 8 | 9
+
 /** A killed process is given up on after this: in uninterruptible sleep (state D) SIGKILL waits. */
 export const killGraceMs = 2000
 
 export async function spawnChild(
   { argv: [file, ...args], env, cwd }: ChildCommand,
-  stdio: readonly ['ignore', 'ignore' | 'pipe', 'pipe', ...'pipe'[]],
+  stdio: readonly ['ignore', 'pipe', 'pipe', ...(OwnFd | 'pipe')[]],
 ): Promise<Child | NotStarted> {
   const spawned = execa(file, args, {
     cwd,

@@ -2,28 +2,30 @@
  * Starts a monitor and takes its answer.
  *
  * The order is conmon's: spawn, (the supervisor moves it to its cgroup), one byte on the start pipe, the spawned process
- * forks its daemon and exits 0, the daemon writes one line on the sync pipe and keeps the pipe open for its life.
+ * forks its daemon and exits 0, the daemon writes one line on the sync FIFO and keeps the FIFO open for its life.
  *
  * conmon takes the *end* of the start pipe for the start byte, too. So a monitor that must not start is killed while the
  * pipe is still open; closing the pipe first would create a container that nobody watches.
  */
-import type { Socket } from 'node:net'
-import { stderrTailMaxBytes } from '../../errors/index.ts'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { errnoOf, stderrTailMaxBytes } from '../../errors/index.ts'
 import { TailBytes } from './bounded-output.ts'
+import type { NotStarted } from './command.ts'
 import { whenAborted, within } from './deadlines.ts'
+import { openBlocking } from './open-fifo.ts'
 import type { MonitorAnswer, MonitorRequest } from './protocol.ts'
-import { type Child, type ChildExit, drain, killGraceMs, spawnChild } from './spawn-child.ts'
+import { type Child, type ChildExit, drain, killGraceMs, type OwnFd, spawnChild } from './spawn-child.ts'
 import { type SyncText, beginningOf, parseSyncText, readSyncLine } from './sync-pipe.ts'
 
 const drainMs = 500
+const startFd = 4
 
 export interface MonitorSteps {
   /** The process stands and waits for its start byte. */
   onSpawned(pid: number): void
   /** Resolves when the start byte may be written. */
   readonly go: Promise<void>
-  /** Takes the sync socket over, still open as far as we know. */
-  handOver(sync: Socket): void
   readonly abort: AbortSignal
 }
 
@@ -31,29 +33,52 @@ export async function spawnMonitor(
   request: MonitorRequest,
   steps: MonitorSteps,
 ): Promise<MonitorAnswer | 'aborted'> {
-  const child = await spawnChild(request, ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'])
-  if ('errno' in child) return { kind: 'notStarted', ...child }
-  const stderr = new TailBytes(stderrTailMaxBytes)
-  child.pipe(2).on('data', (chunk: Buffer) => stderr.push(chunk))
-  const sync = child.pipe(3)
+  const spawned = await spawnWithSync(request)
+  if ('errno' in spawned) return { kind: 'notStarted', ...spawned }
+  const { child, sync } = spawned
+  // conmon says on stdout what is wrong with its arguments, and the rest on stderr. Its daemon has /dev/null at both.
+  const words = new TailBytes(stderrTailMaxBytes)
+  const outputs = [child.pipe(1), child.pipe(2)]
+  for (const output of outputs) output.on('data', (chunk: Buffer) => words.push(chunk))
   const said = readSyncLine(sync)
   steps.onSpawned(child.pid)
 
   const answer = await shakeHands(child, said, request.timeoutMs, steps)
   const created = typeof answer === 'object' && answer.kind === 'created'
-  if (created) {
-    steps.handOver(sync)
-  } else {
-    // One that talks nonsense may still run; nothing of a failed create does so through us.
-    child.kill()
-    sync.destroy()
-  }
-  // The daemon has /dev/null there, so only the output of the spawned process itself can be left.
-  await drain([child.pipe(2)], created ? 0 : drainMs)
-  child.pipe(4).destroy()
+  // One that talks nonsense may still run; nothing of a failed create does so through us.
+  if (!created) child.kill()
+  sync.destroy()
+  await drain(outputs, created ? 0 : drainMs)
+  child.pipe(startFd).destroy()
   return typeof answer === 'object' && 'stderrTail' in answer
-    ? { ...answer, stderrTail: stderr.toString() }
+    ? { ...answer, stderrTail: words.toString() }
     : answer
+}
+
+/**
+ * The monitor is at both ends of its FIFO: so it never dies of an answer that nobody reads, and when all its writers are
+ * gone it has died nonetheless.
+ */
+async function spawnWithSync(
+  request: MonitorRequest,
+): Promise<{ readonly child: Child; readonly sync: Socket } | NotStarted> {
+  const { syncFifo } = request
+  const opened: number[] = []
+  try {
+    const both = openBlocking(syncFifo, 'both')
+    opened.push(both)
+    const reader = openBlocking(syncFifo, 'read')
+    opened.push(reader)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- execa takes any number, its types end at 9
+    const child = await spawnChild(request, ['ignore', 'pipe', 'pipe', both as OwnFd, 'pipe'])
+    if ('errno' in child) return child
+    opened.pop()
+    return { child, sync: new Socket({ fd: reader, readable: true, writable: false }) }
+  } catch (error) {
+    return { errno: errnoOf(error) ?? 'UNKNOWN', path: syncFifo }
+  } finally {
+    for (const fd of opened) closeSync(fd)
+  }
 }
 
 async function shakeHands(
@@ -68,7 +93,7 @@ async function shakeHands(
   if (first === 'abort') return abortedOrFailed(child)
   if (first !== 'go') return first
 
-  child.pipe(4).end('\0')
+  child.pipe(startFd).end('\0')
   const second = await within(Promise.race([aborted, answerOf(child, said), ended]), timeoutMs)
   if (second === 'abort') return abortedOrFailed(child)
   if (second !== undefined) return second

@@ -19,10 +19,7 @@ export interface SyncText {
   readonly wholeLine: boolean
 }
 
-/**
- * Reads up to the first newline and leaves the socket paused, so that it can be passed on while it is still open.
- * Never rejects: an error on the pipe is its end.
- */
+/** Reads up to the first newline and no further. Never rejects: an error on the pipe is its end. */
 export function readSyncLine(sync: Socket): Promise<SyncText> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = []

@@ -2,27 +2,28 @@
  * Clean-up: undoes a create or a start of which nobody knows how far it came, and succeeds when there is nothing.
  *
  * The worst case it is made for: the runtime hangs in `create`, or finishes it after its monitor died, which leaves a
- * created container that nobody watches. So a create under way is ended first, through its monitor, and only then is the
+ * created container that nobody watches. So a create in progress is ended first (end-create.ts), and only then is the
  * container deleted. Where the container stands, its own death comes first: then the monitor reports the exit and ends.
+ *
+ * Afterwards it looks again, until it finds nothing: the end of a launcher is "go" for the monitors that it has just
+ * started, and such a one may have come to its create while the runtime was deleting.
  */
-import { lstat } from 'node:fs/promises'
 import type { Container } from '../../container.ts'
-import { errnoOf } from '../../errors/index.ts'
-import { ioError, removeTemporaryFiles } from '../../files.ts'
-import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
-import { killAndWait, processEnds } from '../host/process-end.ts'
+import { removeTemporaryFiles } from '../../files.ts'
+import { removeCgroups, removeContainerCgroups, removeMadeParents } from '../host/container-cgroups.ts'
+import { killAndWait } from '../host/process-end.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
-import { endMonitor, forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
-import { killMonitorCgroup } from './monitor-cgroup.ts'
-import { findMonitor, searchMonitor } from './monitor.ts'
+import { creationOf, endCreate } from './end-create.ts'
+import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
+import { killCgroups } from './monitor-cgroup.ts'
+import { findMonitor, monitorOf, searchProcesses } from './monitor.ts'
+import type { Notes } from './notes.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
 
 /** A process that sleeps in the kernel dies later. */
 const initKillMs = 1000
-/** What a monitor takes to end that has given its create up. */
-const monitorLeaveMs = 250
 
 export async function cleanUp(
   world: OciWorld,
@@ -34,33 +35,57 @@ export async function cleanUp(
   if (world.untouched.has(container.id)) return
   const place = await placeOf(world, container)
   const notes = await world.notebook.read(container, place.paths.notesFile)
-  const monitorCgroups = notes?.monitorCgroups ?? []
 
-  const monitor = (await findMonitor(place)) ?? (await searchMonitor(place))
   // It failed before create was asked: the runtime may have a stranger of that id.
-  if (notes === undefined && monitor === undefined && !world.ours.has(container)) {
+  if (notes === undefined && !world.ours.has(container) && !(await isAtWork(place))) {
     // The supervisor that asked may have been killed while it took its notes.
     await removeTemporaryFiles(place.paths.notesFile)
     return
   }
   world.unclean.add(container)
-  if (!(await isCreated(place))) {
-    // One that is about to end by itself is let: killed while it writes the exit, it would leave half of a file.
-    if (monitor !== undefined && !(await processEnds(monitor, monitorLeaveMs, signal)))
-      await endMonitor(place, monitor, signal)
-    // What the runtime or a hook left running could go on creating.
-    await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
-  }
-  await deleteByForce(world, place, notes?.init, signal)
-  await seeMonitorEnd(place, monitor, signal)
+  await undo(world, place, notes, signal)
   // Whatever the monitor reported of a container that is undone is no exit.
   await world.exits.discard(container.id)
-  await killMonitorCgroup(await world.cgroupMounts(), monitorCgroups)
-  await removeCgroups(monitorCgroups, signal)
-  await seeScopeEnd(world, notes)
   await removeContainerCgroups(world, place, notes, signal)
+  await removeCgroups(notes?.monitorCgroups ?? [], signal)
+  await seeScopeEnd(world, notes)
+  await removeMadeParents(notes?.madeParents ?? [], world.sharedCgroups)
   await forget(world, place)
   world.unclean.delete(container)
+}
+
+/** Whether a monitor or a runtime is, whose arguments name this container and its bundle. */
+async function isAtWork(place: Place): Promise<boolean> {
+  if ((await findMonitor(place)) !== undefined) return true
+  const { monitors, runtimes } = await searchProcesses(place)
+  return monitors.length + runtimes.length > 0
+}
+
+/** Until neither a process nor a new creation is found. */
+async function undo(
+  world: OciWorld,
+  place: Place,
+  notes: Notes | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const mounts = await world.cgroupMounts()
+  const monitorCgroups = notes?.monitorCgroups ?? []
+  let undone: string | undefined
+  for (let round = 0; ; round += 1) {
+    await endCreate(place, { notes, undone, signal })
+    const creation = await creationOf(place, notes)
+    if (round > 0 && creation === undone) return
+    const monitor = await monitorOf(place)
+    // What the runtime or a hook left running could go on creating.
+    if (creation === undefined) await killCgroups(mounts, monitorCgroups)
+    await deleteByForce(world, place, notes?.init, signal)
+    await seeMonitorEnd(place, monitor, signal)
+    // The exit of one that had run is of use to who has been told of its start.
+    if (creation !== undefined) await Promise.allSettled([world.exits.scan()])
+    // A runtime that was killed within its create does not know of the init that it has made.
+    await killCgroups(mounts, [...(notes?.madeCgroups ?? []), ...monitorCgroups])
+    undone = creation
+  }
 }
 
 /**
@@ -78,15 +103,5 @@ async function deleteByForce(
   } catch (error) {
     if (init !== undefined) await killAndWait(init, initKillMs, signal)
     throw error
-  }
-}
-
-/** The runtime writes this file as the last step of its create. */
-async function isCreated({ paths }: Place): Promise<boolean> {
-  try {
-    return (await lstat(paths.initPidFile)).size > 0
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
-    throw ioError('examine', paths.initPidFile, error)
   }
 }

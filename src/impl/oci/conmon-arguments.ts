@@ -64,7 +64,14 @@ function stdioArguments({ terminal, stdin, stdinOnce }: Container): readonly str
   return stdinOnce ? ['-i'] : ['--leave-stdin-open', '-i']
 }
 
-/** {@link runtimeEnvironment} plus the numbers of the two pipes that the launcher opens. */
-export function monitorEnvironment(runtimeEnv: Readonly<Record<string, string>>): Record<string, string> {
-  return { ...runtimeEnv, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' }
+/**
+ * {@link runtimeEnvironment} plus the numbers of the two pipes that the launcher opens. conmon makes the socket on which
+ * the runtime hands over a terminal in TMPDIR, and leaves it there when it is killed: relative to the working directory,
+ * which is the bundle, it fits into a socket's address however long that is, and is known to be the container's.
+ */
+export function monitorEnvironment(
+  runtimeEnv: Readonly<Record<string, string>>,
+  { terminal }: Pick<Container, 'terminal'>,
+): Record<string, string> {
+  return { ...runtimeEnv, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4', ...(terminal ? { TMPDIR: '.' } : {}) }
 }

@@ -10,6 +10,7 @@ import { type ErrorCode, isOciError, OciError } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { readCgroupPaths } from '../host/cgroups.ts'
 import { type MonitorScope, moveToMonitorScope } from '../host/monitor-scope.ts'
+import { unlinkIfThere } from '../host/exec-home.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
 import { removeFile } from '../host/remove-file.ts'
 import { failedMonitor } from '../host/failed-command.ts'
@@ -19,7 +20,8 @@ import { readIdentity, readProcessStat } from '../process-identity.ts'
 import type { Created, CreateOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { conmonCreateArguments, monitorEnvironment } from './conmon-arguments.ts'
 import { removeMadeFiles } from './leftovers.ts'
-import { monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
+import { cgroupsToMake, monitorCgroupDirectories, moveToMonitorCgroup } from './monitor-cgroup.ts'
+import { placeSyncFifo, watchMonitor } from './monitor-sync.ts'
 import { readPidFile } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { notedCgroups } from './own-cgroup.ts'
@@ -78,27 +80,38 @@ async function createWithMonitor(
     ownPidNamespace: hasOwnPidNamespace(checked.spec),
     init: undefined,
     cgroupPaths: {},
+    ...(checked.monitorScope === undefined ? await cgroupsToMake(mounts, checked) : {}),
     monitorCgroups: monitorCgroupDirectories(mounts, checked.monitorCgroup),
     monitorScope: checked.monitorScope?.name,
     kernelLogEnd: checked.monitorScope === undefined ? undefined : await world.kernelLog.end(),
   }
   const argv = monitorArguments(world, checked)
   const timeoutMs = callerTimeoutMs ?? handler.containerCreateTimeoutMs
+  const [syncFifo = ''] = await world.home.takeFifos(1)
   const command = {
     argv,
-    env: monitorEnvironment(place.env),
+    env: monitorEnvironment(place.env, container),
     cwd: paths.bundle,
     timeoutMs: justBefore(timeoutMs),
+    syncFifo,
   }
   const beforeStart = async (pid: number) => {
     await world.notebook.write(container, paths.notesFile, notes)
+    // Where it is removed with the container, now that there are notes by which it is known to be ours.
+    await placeSyncFifo(syncFifo, paths.syncFifo)
     const { monitorScope } = checked
     if (monitorScope !== undefined) await moveToScope(world, checked, notes, monitorScope, pid)
     else await moveToMonitorCgroup(mounts, checked.monitorCgroup, pid, world.logger)
   }
-  const outcome = withoutOwnPid(await world.launcher.spawnMonitor(command, beforeStart, signal))
-  if (outcome.kind !== 'created') throw creationError(outcome, argv, container.id, timeoutMs)
-  return handOver(world, checked, notes, outcome)
+  try {
+    const outcome = withoutOwnPid(await world.launcher.spawnMonitor(command, beforeStart, signal))
+    if (outcome.kind !== 'created') throw creationError(outcome, argv, container.id, timeoutMs)
+    return await handOver(world, checked, notes, outcome)
+  } catch (error) {
+    // Where it still is if it never came to its place.
+    await unlinkIfThere(syncFifo)
+    throw error
+  }
 }
 
 /** A scope that is somebody else's must not be in the notes: clean-up kills what is in it. */
@@ -123,7 +136,6 @@ async function moveToScope(
 /** Nobody must ever be led to signal us. The launcher refuses what is no pid at all, but does not know ours. */
 function withoutOwnPid(outcome: MonitorOutcome): MonitorOutcome {
   if (outcome.kind !== 'created' || outcome.containerPid !== process.pid) return outcome
-  outcome.sync?.destroy()
   return { kind: 'garbled', text: JSON.stringify({ pid: process.pid }), stderrTail: '' }
 }
 
@@ -132,19 +144,14 @@ async function handOver(
   world: OciWorld,
   { place }: Preflight,
   notes: Notes,
-  { containerPid, sync, monitorGone }: MonitorCreated,
+  { containerPid }: MonitorCreated,
 ): Promise<Created> {
   const { container, paths } = place
+  const monitorGone = watchMonitor(world, container)
   const cgroupPaths = await readCgroupPaths(containerPid)
   const init = await initIdentity(containerPid)
   const monitorPid = await readPidFile(paths.monitorPidFile)
   const monitor = monitorPid === undefined ? undefined : await readIdentity(monitorPid)
-  if (sync !== undefined) {
-    world.syncPipes.set(container.id, sync)
-    sync.once('close', () => {
-      if (world.syncPipes.get(container.id) === sync) world.syncPipes.delete(container.id)
-    })
-  }
   const cgroups = await notedCgroups(cgroupPaths, monitorPid)
   try {
     await world.notebook.write(container, paths.notesFile, { ...notes, init, ...cgroups })

@@ -4,10 +4,11 @@ import { errnoOf, isOciError } from '../../errors/index.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
 import { cleanUp } from './clean-up.ts'
-import { removeCgroups, removeContainerCgroups } from '../host/container-cgroups.ts'
+import { removeCgroups, removeContainerCgroups, removeMadeParents } from '../host/container-cgroups.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
-import { findMonitor } from './monitor.ts'
+import { usualMonitorCgroups } from './monitor-cgroup.ts'
+import { findMonitor, monitorOf } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
 
@@ -25,21 +26,24 @@ export async function deleteContainer(
   const { signal } = options
   const place = await placeOf(world, container)
   const notes = await world.notebook.read(container, place.paths.notesFile)
-  const monitor = await findMonitor(place)
+  const isOurs = notes !== undefined || world.ours.has(container)
+  const monitor = await (isOurs ? monitorOf(place) : findMonitor(place))
   // Never created, or cleaned up.
-  if (notes === undefined && monitor === undefined && !world.ours.has(container)) return
+  if (!isOurs && monitor === undefined) return
   await deleteStopped(world, place, notes, signal)
   await seeMonitorEnd(place, monitor, signal)
   // A runtime that has forgotten the container leaves them.
   await removeContainerCgroups(world, place, notes, signal)
   try {
-    await removeCgroups(notes?.monitorCgroups ?? [], signal)
+    const known = notes?.monitorCgroups ?? usualMonitorCgroups(await world.cgroupMounts(), container.id)
+    await removeCgroups(known, signal)
     await seeScopeEnd(world, notes)
   } catch (error) {
     // A hook may have left a process there that is meant to stay. What the system refuses is tried again.
     if (!isOciError(error) || error.code === 'ERR_ABORTED' || errnoOf(error.cause) !== undefined) throw error
     world.logger.warn({ containerId: container.id, err: error }, 'the cgroup of a monitor stays')
   }
+  await removeMadeParents(notes?.madeParents ?? [], world.sharedCgroups)
   await forget(world, place)
 }
 

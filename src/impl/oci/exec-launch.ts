@@ -9,9 +9,11 @@ import { randomBytes } from 'node:crypto'
 import { rm, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readBundleSpec } from '../../bundle/bundle.ts'
+import { specJson } from '../../bundle/spec-json.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile } from '../../files.ts'
+import { inSlices } from '../../surroundings/slices.ts'
 import type { AttachBridge } from '../attach-bridge/client.ts'
 import type { ExecCommand, ExecExit, OnDisconnect } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
@@ -28,7 +30,7 @@ import {
   type ExecFiles,
   type TerminalFifos,
 } from './exec-arguments.ts'
-import { rootfsPath } from '../host/rootfs-path.ts'
+import { containerRoot } from '../host/container-root.ts'
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
 import type { ProcessExit } from '../host/exec-errors.ts'
 import type { ExecHome } from '../host/exec-home.ts'
@@ -92,7 +94,7 @@ export async function launchExec(
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const text = processText(place, command, stdio.terminal)
+  const text = processText(world.oci, place, command, stdio.terminal)
   // Whoever fails first is waited for, both are seen.
   const [directory] = await Promise.allSettled([world.home.makeDirectory(), text])
   if (directory.status === 'rejected') throw directory.reason
@@ -107,14 +109,17 @@ export async function launchExec(
 }
 
 async function processText(
+  world: OciWorld,
   { container, paths }: Place,
   command: ExecCommand,
   terminal: Terminal | undefined,
 ): Promise<string> {
   const spec = await readBundleSpec(container)
   const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
-  const user = await execUser(command, own.user, rootfsPath(paths.bundle, spec.root?.path))
-  return JSON.stringify(execProcess(own, command, user, terminal))
+  const notes = await world.notebook.read(container, paths.notesFile)
+  const root = containerRoot(paths.bundle, spec.root?.path, notes?.init)
+  const user = await execUser(command, own.user, root)
+  return inSlices(specJson(await inSlices(execProcess(own, command, user, terminal))))
 }
 
 interface Preparation {
@@ -221,7 +226,7 @@ async function readOutcome(files: ExecFiles, stderr: string): Promise<ExecOutcom
 }
 
 function readText(file: string): Promise<string | undefined> {
-  return readTextFile(file, { maxBytes: textMaxBytes, code: 'ERR_STATE_CORRUPT' })
+  return readTextFile(file, { maxBytes: textMaxBytes, code: 'ERR_STATE_CORRUPT', isPrivate: true })
 }
 
 /** Of a process that is nobody's child, only looking tells. The timer keeps no process alive. */

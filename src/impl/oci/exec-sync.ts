@@ -38,55 +38,101 @@ export async function execSync(
   signal: AbortSignal,
   hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
-  const { timeoutMs, outputMaxBytes = execOutputDefaultMaxBytes } = request
   checkExecSyncLimits(request)
   throwIfAborted(signal)
+  const launching = launch(world, container, request, hooks)
+  const first = await firstOf(launching, request.timeoutMs, signal)
+  if (typeof first === 'string') {
+    // It has not begun in its time. It is ended as soon as it does, but a launcher that does not answer is not waited for.
+    await within(
+      launching.then(endLate).catch(() => undefined),
+      endLimitMs,
+    )
+    const nothing = { stdout: Buffer.alloc(0), truncated: false, drained: true }
+    return cutShort(first, container.id, nothing)
+  }
+  const { launched, captures } = first
+  const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
+  const { exit, drained } = await collect(launched, captures, { ...request, signal })
+  return resultOf(exit, captures, drained, { ...failed, monitorArgv: launched.argv })
+}
+
+type Captures = readonly [stdout: FifoCapture, stderr: FifoCapture]
+
+interface Launched {
+  readonly launched: LaunchedExec
+  readonly captures: Captures
+}
+
+async function launch(
+  world: ExecWorld,
+  container: Container,
+  request: ExecSyncRequest,
+  hooks: SyncHooks,
+): Promise<Launched> {
+  const { outputMaxBytes = execOutputDefaultMaxBytes } = request
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
-  let unlinked: Promise<unknown> | undefined
   try {
     const [stdout, stderr] = paths
     for (const path of paths) ends.push(FifoEnd.toRead(path))
     const launched = await launchExec(world, container, request, { stdout, stderr })
-    // Whoever uses them has opened them.
-    unlinked = Promise.allSettled(paths.map(unlinkIfThere))
     hooks.onLaunched(launched)
     const [out, err] = ends.map((end) => new FifoCapture(end, outputMaxBytes))
     if (out === undefined || err === undefined) throw new Error('two FIFOs were asked for')
-    const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
-    const { exit, drained } = await collect(launched, [out, err], { ...request, timeoutMs, signal })
-    return resultOf(exit, out, err, drained, { ...failed, monitorArgv: launched.argv })
+    return { launched, captures: [out, err] }
   } finally {
     for (const end of ends) end.abandon()
-    await (unlinked ?? Promise.allSettled(paths.map(unlinkIfThere)))
+    // Whoever uses them has opened them.
+    await Promise.allSettled(paths.map(unlinkIfThere))
   }
 }
 
-type Ending = ExecOutcome | 'timeout' | 'abort'
+async function endLate({ launched, captures }: Launched): Promise<void> {
+  const isCleared = await launched.end(endLimitMs)
+  for (const capture of captures) capture.close()
+  if (isCleared) await launched.cleared
+}
+
+type Limit = 'timeout' | 'abort'
+type Ending = ExecOutcome | Limit
 
 async function collect(
   launched: LaunchedExec,
-  captures: readonly FifoCapture[],
+  captures: Captures,
   { timeoutMs, drainMs = execDrainDefaultMs, signal }: ExecSyncRequest & { readonly signal: AbortSignal },
 ): Promise<{ exit: Ending; drained: boolean }> {
+  const exit = await firstOf(launched.outcome, timeoutMs, signal)
+  // One that does not end is given up on: it may be stuck in the kernel, or the launcher does not tell of its end.
+  const isCleared = typeof exit !== 'string' || (await launched.end(endLimitMs))
+  const ended = Promise.all(captures.map((capture) => capture.ended))
+  // What was killed has nothing more to say; what escaped may go on for ever.
+  const whole = await within(ended, typeof exit === 'string' ? 0 : drainMs)
+  if (isCleared) await launched.cleared
+  for (const capture of captures) capture.close()
+  // The descriptors are closed in the next turn; who counts them may do so at once.
+  await turn()
+  return { exit, drained: whole !== undefined }
+}
+
+async function firstOf<Outcome>(
+  outcome: Promise<Outcome>,
+  timeoutMs: number | undefined,
+  signal: AbortSignal,
+): Promise<Outcome | Limit> {
   const over = new AbortController()
-  const limits: Promise<Ending>[] = [aborted(signal, over.signal)]
+  const limits: Promise<Limit>[] = [aborted(signal, over.signal)]
   if (timeoutMs !== undefined)
     limits.push(
       new Promise((resolve) =>
         whenExpired(Math.min(timeoutMs, timerMaxMs), over.signal, () => resolve('timeout')),
       ),
     )
-  const exit = await Promise.race([launched.outcome, ...limits])
-  over.abort()
-  if (typeof exit === 'string') await launched.end(endLimitMs)
-  const ended = Promise.all(captures.map((capture) => capture.ended))
-  // What was killed has nothing more to say; what escaped may go on for ever.
-  const [whole] = await Promise.all([within(ended, typeof exit === 'string' ? 0 : drainMs), launched.cleared])
-  for (const capture of captures) capture.close()
-  // The descriptors are closed in the next turn; who counts them may do so at once.
-  await turn()
-  return { exit, drained: whole !== undefined }
+  try {
+    return await Promise.race([outcome, ...limits])
+  } finally {
+    over.abort()
+  }
 }
 
 /** The listener goes when nobody waits any more: one signal may be given to thousands of probes. */
@@ -100,26 +146,26 @@ function aborted(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
   })
 }
 
-function resultOf(
-  exit: Ending,
-  out: FifoCapture,
-  err: FifoCapture,
-  drained: boolean,
-  failed: FailedExec,
-): ExecSyncResult {
+function resultOf(exit: Ending, [out, err]: Captures, drained: boolean, failed: FailedExec): ExecSyncResult {
   const output = { stdout: out.bytes, stderr: err.bytes }
   const truncated = out.truncated || err.truncated
-  if (exit === 'abort') {
-    const { containerId, operation } = failed
-    const message = `the command in container ${containerId} was aborted and ended`
-    throw new OciError('ERR_ABORTED', message, { containerId, operation })
-  }
-  if (exit === 'timeout') {
-    const { stdout } = output
-    return { exitCode: -1, stdout, stderr: Buffer.from(execTimedOutText), timedOut: true, truncated, drained }
-  }
+  if (typeof exit === 'string') return cutShort(exit, failed.containerId, { ...output, truncated, drained })
   const { monitorExit } = exit
   if (exit.kind === 'failed') throw notRun(exit.words, { ...failed, monitorExit }, output)
   if (exit.exit.kind === 'unknown') throw exitUnknown({ ...failed, monitorExit }, output)
   return { exitCode: exit.exit.code, ...output, timedOut: false, truncated, drained }
+}
+
+/** Without an outcome of its own: what it had written by then is all there is. */
+function cutShort(
+  limit: Limit,
+  containerId: string,
+  { stdout, truncated, drained }: Pick<ExecSyncResult, 'stdout' | 'truncated' | 'drained'>,
+): ExecSyncResult {
+  if (limit === 'timeout') {
+    const stderr = Buffer.from(execTimedOutText)
+    return { exitCode: -1, stdout, stderr, timedOut: true, truncated, drained }
+  }
+  const message = `the command in container ${containerId} was aborted and ended`
+  throw new OciError('ERR_ABORTED', message, { containerId, operation: 'execSyncContainer' })
 }

@@ -1,20 +1,15 @@
 /** The commands in containers of RuntimeOCI. */
 import { inContext } from '../../errors/index.ts'
-import { ExecSyncError, type ExecPort } from '../exec-port.ts'
+import { ExecSyncError, type ExecPort, type ExecSession } from '../exec-port.ts'
 import { ExecAdmissions } from '../host/exec-admissions.ts'
-import { ExecHome } from '../host/exec-home.ts'
-import { searchPath } from '../search-path.ts'
+import { untilAborted } from '../host/waiting.ts'
 import type { ExecWorld, LaunchedExec } from './exec-launch.ts'
 import { startExec, type RunningExec } from './exec-session.ts'
 import { execSync } from './exec-sync.ts'
 
 const endLimitMs = 2000
 
-export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
-  const { oci, launcher } = options
-  const env = { PATH: searchPath(oci.environment) }
-  const home = new ExecHome({ runDir: oci.config.runDir, launcher, env })
-  const world: ExecWorld = { ...options, home }
+export function createExecs(world: ExecWorld): ExecPort {
   const admissions = new ExecAdmissions()
 
   return {
@@ -34,23 +29,21 @@ export function createExecs(options: Omit<ExecWorld, 'home'>): ExecPort {
     },
     startExec: async (container, request, { signal }) => {
       const admission = admissions.admit(container.id)
-      let exec: RunningExec
-      try {
-        exec = await startExec(world, container, request, signal)
-      } catch (error) {
+      const begin = (exec: RunningExec): ExecSession => {
+        admissions.begin(admission, exec)
+        void exec.session.exited.then(() => admissions.forget(admission))
+        return exec.session
+      }
+      const fail = (error: unknown): never => {
         admissions.forget(admission)
         throw ofContainer(error, container.id)
       }
-      admissions.begin(admission, exec)
-      void exec.session.exited.then(() => admissions.forget(admission))
-      return exec.session
+      // One that is given up while it is being started is ended, or left to itself, as soon as it runs.
+      return untilAborted(startExec(world, container, request, signal).then(begin, fail), signal)
     },
     sessions: (containerId) => admissions.sessions(containerId),
     endAll: (containerId, limitMs) => admissions.endAll(containerId, limitMs),
-    close: async () => {
-      await admissions.close()
-      await home.close()
-    },
+    close: () => admissions.close(),
   }
 }
 

@@ -6,9 +6,12 @@ import { removeMadeFiles } from './leftovers.ts'
 import type { Notes } from './notes.ts'
 import type { OciWorld, Place } from './world.ts'
 
-/** A monitor ends right after the exit file, unless an attach client that does not read holds it up. */
-const monitorEndMs = 3000
-const monitorKillMs = 3000
+/**
+ * A monitor ends right after it has reported the exit, unless an attach client that does not read holds it up. Killed before
+ * that, it takes the exit with it: so the limit is one that a busy host keeps.
+ */
+const monitorEndMs = 10_000
+const monitorKillMs = 10_000
 
 /** Waits for the end of a monitor whose container is gone, and ends it when that takes too long. ERR_TIMEOUT. */
 export async function seeMonitorEnd(

@@ -17,6 +17,7 @@ export async function removeMadeFiles(paths: ContainerPaths): Promise<void> {
   await removeTemporaryFiles(paths.notesFile)
   await removeTemporariesOf(paths.monitorPidFile)
   await removeTemporariesOf(paths.persistedExitFile)
+  await removeTemporariesOf(paths.consoleSocket)
   await removeFile(runtimeTemporary(paths.initPidFile))
 }
 

@@ -6,6 +6,9 @@
  * Deliberately not here: systemd's scopes (host/monitor-scope.ts).
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { OciSpec } from '../../bundle/oci-spec.ts'
+import type { Container } from '../../container.ts'
 import { errnoOf, OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
 import {
@@ -15,7 +18,9 @@ import {
   readCgroupPaths,
   readCgroupProcesses,
 } from '../host/cgroups.ts'
+import { containerCgroupPath, groupsIn, missingCgroups } from '../host/container-cgroups.ts'
 import { killProcess, readIdentity } from '../process-identity.ts'
+import type { Notes } from './notes.ts'
 
 const SIGKILL = 9
 
@@ -33,6 +38,38 @@ export function monitorCgroupPath(cgroupParent: string | undefined, id: string):
 /** Its directory in every hierarchy that this host has. */
 export function monitorCgroupDirectories(mounts: readonly CgroupMount[], path: string): readonly string[] {
   return mounts.map((mount) => cgroupDirectory(mount, path))
+}
+
+/**
+ * The groups that a create is going to make, by what is there before it: nothing else may be ended or removed for being
+ * there afterwards. A relative path of a bundle begins where the runtime likes, so the group is nobody's for sure.
+ */
+export async function cgroupsToMake(
+  mounts: readonly CgroupMount[],
+  { place: { container }, spec, monitorCgroup }: CgroupWishes,
+): Promise<Required<Pick<Notes, 'madeCgroups' | 'madeParents'>>> {
+  const path = containerCgroupPath(container.id, spec)
+  const missing = await missingCgroups(mounts, [
+    dirname(monitorCgroup),
+    ...(path === undefined ? [] : [path]),
+  ])
+  const own = new Set(path === undefined ? [] : mounts.map((mount) => cgroupDirectory(mount, path)))
+  const isCertain = /^(\/|$)/.test(spec.linux?.cgroupsPath ?? '')
+  return {
+    madeCgroups: missing.filter((directory) => isCertain && own.has(directory)),
+    madeParents: missing.filter((directory) => !own.has(directory)),
+  }
+}
+
+interface CgroupWishes {
+  readonly place: { readonly container: Pick<Container, 'id'> }
+  readonly spec: OciSpec
+  readonly monitorCgroup: string
+}
+
+/** Where it is when nothing is known of it but the container's id: at the top, where create puts it by default. */
+export function usualMonitorCgroups(mounts: readonly CgroupMount[], id: string): readonly string[] {
+  return monitorCgroupDirectories(mounts, monitorCgroupPath(undefined, id))
 }
 
 /** Makes the group in every hierarchy and moves the process there. Never rejects. */
@@ -89,14 +126,15 @@ async function fillCpuset(mountPoint: string, directory: string): Promise<void> 
 }
 
 /**
- * Kills whatever is in the group: the monitor, a runtime that hangs, its hooks. Each pid is looked up again before it is
- * signalled, so that one that was handed to a stranger meanwhile is not hit.
+ * Kills whatever is in these groups and below them: the monitor, a runtime that hangs, its hooks, an init. Each pid is looked
+ * up again before it is signalled, so that one that was handed to a stranger meanwhile is not hit.
  */
-export async function killMonitorCgroup(
+export async function killCgroups(
   mounts: readonly CgroupMount[],
   directories: readonly string[],
 ): Promise<void> {
   for (const directory of directories) {
+    await killCgroups(mounts, await groupsIn(directory))
     for (const pid of await readCgroupProcesses(directory)) {
       if (pid <= 1 || pid === process.pid) continue
       const identity = await readIdentity(pid)

@@ -22,18 +22,36 @@ export async function findMonitor(place: Place): Promise<ProcessIdentity | undef
   return isMonitorOf(commandLine.split('\0'), place) ? identity : undefined
 }
 
+export interface ContainerProcesses {
+  /** More than one while conmon forks, or when a create was begun twice. */
+  readonly monitors: readonly ProcessIdentity[]
+  /** Runtimes in the middle of `create`, with or without a monitor above them. */
+  readonly runtimes: readonly ProcessIdentity[]
+}
+
 /**
- * The same by looking at every process, for a monitor that was cut off from writing its pid file. Costs a read per
- * process of the host: only for cleaning up after a create that went wrong.
+ * Monitors and runtimes of the container by looking at every process: of a create that was cut off, no pid file names
+ * them. Costs a read per process of the host, so it is for cleaning up only.
  */
-export async function searchMonitor(place: Place): Promise<ProcessIdentity | undefined> {
+export async function searchProcesses(place: Place): Promise<ContainerProcesses> {
+  const monitors: ProcessIdentity[] = []
+  const runtimes: ProcessIdentity[] = []
   for (const name of await readdir('/proc')) {
     const pid = Number(name)
     if (!Number.isInteger(pid) || pid <= 1 || pid === process.pid) continue
-    const commandLine = (await readIfThere(`/proc/${pid}/cmdline`)) ?? ''
-    if (isMonitorOf(commandLine.split('\0'), place)) return readIdentity(pid)
+    const argv = ((await readIfThere(`/proc/${pid}/cmdline`)) ?? '').split('\0')
+    const found = isMonitorOf(argv, place) ? monitors : isCreateOf(argv, place) ? runtimes : undefined
+    const identity = found === undefined ? undefined : await readIdentity(pid)
+    if (identity !== undefined) found?.push(identity)
   }
-  return undefined
+  return { monitors, runtimes }
+}
+
+/** The monitor by its pid file, or by a search where somebody has removed that file together with the bundle. */
+export async function monitorOf(place: Place): Promise<ProcessIdentity | undefined> {
+  const named = await readPidFile(place.paths.monitorPidFile)
+  if (named !== undefined) return findMonitor(place)
+  return (await searchProcesses(place)).monitors[0]
 }
 
 /**
@@ -57,6 +75,15 @@ function isMonitorOf(argv: readonly string[], { container, paths }: Place): bool
   return follows(argv, '-c', container.id) && follows(argv, '-b', paths.bundle)
 }
 
+/** `<runtime> … create --bundle B --pid-file P … <id>`, as conmon runs it; whatever runs the runtime has this in it, too. */
+function isCreateOf(argv: readonly string[], { container, paths }: Place): boolean {
+  return (
+    follows(argv, '--bundle', paths.bundle) &&
+    follows(argv, '--pid-file', paths.initPidFile) &&
+    argv.includes(container.id)
+  )
+}
+
 function follows(argv: readonly string[], option: string, value: string): boolean {
   return argv.some((argument, index) => argument === option && argv[index + 1] === value)
 }
@@ -64,11 +91,15 @@ function follows(argv: readonly string[], option: string, value: string): boolea
 /** The pid in a pid file; undefined when there is no such file or no pid in it (it may be half written). */
 export async function readPidFile(file: string): Promise<number | undefined> {
   try {
-    const text = await readTextFile(file, { maxBytes: pidFileMaxBytes, code: 'ERR_STATE_CORRUPT' })
+    const text = await readTextFile(file, {
+      maxBytes: pidFileMaxBytes,
+      code: 'ERR_STATE_CORRUPT',
+      isPrivate: true,
+    })
     const pid = Number(/^\s*(\d{1,10})\s*$/.exec(text ?? '')?.[1])
     return pid > 1 ? pid : undefined
   } catch (error) {
-    // A link or a FIFO of that name is not from conmon.
+    // A link, a FIFO or another user's file of that name is not from conmon.
     if (isOciError(error) && error.code === 'ERR_STATE_CORRUPT') return undefined
     throw error
   }

@@ -7,9 +7,15 @@
 import { z } from 'zod'
 import type { Logger } from '../../surroundings/logger.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
-import type { CgroupPaths } from '../host/cgroups.ts'
+import { readCgroupMounts, type CgroupPaths } from '../host/cgroups.ts'
 import type { LogPosition } from '../host/kernel-log.ts'
-import { identitySchema, logPositionSchema, Notebook } from '../host/notebook.ts'
+import {
+  cgroupPathsSchema,
+  identitySchema,
+  logPositionSchema,
+  Notebook,
+  pathSchema,
+} from '../host/notebook.ts'
 
 export interface Notes {
   readonly runtimeRoot: string
@@ -20,6 +26,10 @@ export interface Notes {
   readonly cgroupPaths: CgroupPaths
   /** It is in the group of its monitor, which others are in as well: an ordinary user's, whose bundle names none. */
   readonly sharesCgroup?: boolean | undefined
+  /** Directories of the container's own group that were not there before its create. */
+  readonly madeCgroups?: readonly string[] | undefined
+  /** The same of groups above that and above the monitor's; the deepest first. */
+  readonly madeParents?: readonly string[] | undefined
   /** Directories of the monitor's own group. */
   readonly monitorCgroups: readonly string[]
   /** The systemd unit that this group belongs to; undefined where we made it. */
@@ -29,12 +39,14 @@ export interface Notes {
 }
 
 const notesSchema = z.object({
-  runtimeRoot: z.string().startsWith('/'),
+  runtimeRoot: pathSchema,
   ownPidNamespace: z.boolean(),
   init: identitySchema.optional(),
-  cgroupPaths: z.record(z.string(), z.string().startsWith('/')),
+  cgroupPaths: cgroupPathsSchema,
   sharesCgroup: z.boolean().optional(),
-  monitorCgroups: z.array(z.string().startsWith('/')),
+  madeCgroups: z.array(pathSchema).optional(),
+  madeParents: z.array(pathSchema).optional(),
+  monitorCgroups: z.array(pathSchema),
   monitorScope: z.string().endsWith('.scope').optional(),
   kernelLogEnd: logPositionSchema.optional(),
 })
@@ -43,7 +55,20 @@ export type OciNotebook = Notebook<Notes>
 
 /** The notes of all containers that this process has had to do with, and their files. */
 export function openNotebook(logger: Logger): OciNotebook {
-  return new Notebook(parseNotes, logger)
+  return new Notebook(async (text) => {
+    const notes = parseNotes(text)
+    return notes === undefined || (await areGroups(groupsOf(notes))) ? notes : undefined
+  }, logger)
+}
+
+function groupsOf({ madeCgroups = [], madeParents = [], monitorCgroups }: Notes): readonly string[] {
+  return [...madeCgroups, ...madeParents, ...monitorCgroups]
+}
+
+/** They are removed when the container is, so they have to be where nothing but groups is. */
+async function areGroups(directories: readonly string[]): Promise<boolean> {
+  const mounts = await readCgroupMounts()
+  return directories.every((path) => mounts.some(({ mountPoint }) => path.startsWith(`${mountPoint}/`)))
 }
 
 /** The notes that a file's text states, or undefined. */

@@ -18,6 +18,8 @@ export interface ContainerPaths {
   readonly initPidFile: string
   /** SEQPACKET socket. */
   readonly attachSocket: string
+  /** Where conmon waits for the runtime to hand over a terminal; with six more characters at the end. */
+  readonly consoleSocket: string
   /** FIFO: terminal size and log reopening. */
   readonly controlFifo: string
   /** FIFO: terminal size. */
@@ -31,11 +33,14 @@ export interface ContainerPaths {
   readonly persistedOomFile: string
   /** conmon writes this one to its working directory, which is the bundle. */
   readonly bundleOomFile: string
+  /** FIFO: conmon's sync pipe, in a directory of ours that takes FIFOs whatever the bundle's file system does. */
+  readonly syncFifo: string
   /** What RuntimeOCI has to know of the container after a restart. */
   readonly notesFile: string
 }
 
 export interface PathSettings {
+  readonly runDir: string
   readonly containerExitsDir: string
   readonly containerAttachSocketDir: string
 }
@@ -56,6 +61,7 @@ export function containerPaths(
     monitorPidFile: `${bundle}/conmon-pidfile`,
     initPidFile: `${bundle}/pidfile`,
     attachSocket: `${bundle}/attach`,
+    consoleSocket: `${bundle}/conmon-term`,
     controlFifo: `${bundle}/ctl`,
     windowSizeFifo: `${bundle}/winsz`,
     attachLink: attachLink(settings.containerAttachSocketDir, id),
@@ -63,11 +69,12 @@ export function containerPaths(
     persistedExitFile: `${dir}/exit`,
     persistedOomFile: `${dir}/oom`,
     bundleOomFile: `${bundle}/oom`,
+    syncFifo: `${settings.runDir}/sync/${id}`,
     notesFile: `${dir}/runtime-oci.json`,
   }
 }
 
-/** What conmon and the runtime leave in the bundle, the persist directory and the attach directory, in no order. */
+/** What is left in the bundle, the persist directory, the attach directory and ours, in no order. */
 export function madeFiles(paths: ContainerPaths): readonly string[] {
   return [
     paths.monitorPidFile,
@@ -79,6 +86,7 @@ export function madeFiles(paths: ContainerPaths): readonly string[] {
     paths.persistedExitFile,
     paths.persistedOomFile,
     paths.bundleOomFile,
+    paths.syncFifo,
     paths.notesFile,
   ]
 }

@@ -17,6 +17,8 @@ import { attach, type AttachWorld } from './attach.ts'
 import { create } from './create.ts'
 import { deleteContainer } from './delete.ts'
 import { killRemaining } from './kill-remaining.ts'
+import { ExecHome } from '../host/exec-home.ts'
+import { watchMonitor } from './monitor-sync.ts'
 import { openNotebook } from './notes.ts'
 import { createExecs } from './execs.ts'
 import { isFrozen } from '../host/freezer.ts'
@@ -27,11 +29,12 @@ import { signal } from './signal.ts'
 import { portForward } from '../host/port-forward.ts'
 import { reopenLog } from './reopen-log.ts'
 import { Sampling } from '../sampling.ts'
+import { searchPath } from '../search-path.ts'
 import { start } from './start.ts'
 import { stats } from './stats.ts'
 import { KernelLog } from '../host/kernel-log.ts'
 import { openScopes } from '../systemd/scopes.ts'
-import { tidy } from './tidy.ts'
+import { bridgeDirectory, tidy } from './tidy.ts'
 import { unreportedExit } from './unreported-exit.ts'
 import { update } from './update.ts'
 import type { OciWorld } from './world.ts'
@@ -56,7 +59,8 @@ export type RuntimeOci = RuntimeImpl &
 /** Parity: the seed's newRuntimeOCI. */
 export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
   const world = worldOf(options)
-  const execs = createExecs({ oci: world, launcher: options.launcher, attachBridge: world.attachBridge })
+  const { attachBridge, home } = world
+  const execs = createExecs({ oci: world, launcher: options.launcher, attachBridge, home })
   return {
     create: (container, effect) => create(world, container, effect),
     start: (container, effect) => start(world, container, effect),
@@ -83,6 +87,7 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
       world.adopted.set(container, provenance)
       if (provenance.wasCreated) world.ours.add(container)
     },
+    monitorGone: (container) => watchMonitor(world, container),
     tidy: (ids) => tidy(world, ids),
     check: (effect) => check(world, effect),
     exits: options.exits,
@@ -90,8 +95,9 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
       for (const sync of world.syncPipes.values()) sync.destroy()
       world.syncPipes.clear()
       world.scopes.close()
-      // The first two rest on the launcher, which is closed after us.
-      await Promise.all([execs.close(), world.attachBridge.close(), world.kernelLog.close()])
+      // These rest on the launcher, which is closed after us.
+      await Promise.all([execs.close(), attachBridge.close(), world.kernelLog.close()])
+      await home.close()
     },
   }
 }
@@ -125,9 +131,17 @@ function worldOf({
     adopted: new WeakMap(),
     unclean: new WeakSet(),
     creating: new Map(),
+    home: new ExecHome({ runDir: config.runDir, launcher, env: { PATH: searchPath(environment) } }),
+    sharedCgroups: new Set(),
     syncPipes: new Map(),
     oomBeforeKill: new Map(),
     sampling: new Sampling(),
-    attachBridge: openAttachBridge({ launcher, logger, nodePath, bridgePath: attachBridgePath }),
+    attachBridge: openAttachBridge({
+      launcher,
+      logger,
+      nodePath,
+      bridgePath: attachBridgePath,
+      directory: bridgeDirectory(config.runDir),
+    }),
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What supervisors that have ended leave in the shared directories: temporary files of exits, meeting points of port
- * forwards, and commands in containers that nobody listens to any more.
+ * What supervisors that have ended leave in the shared directories: temporary files of exits, meeting points with helper
+ * programs, and commands in containers that nobody listens to any more.
  *
  * Deliberately not here: what belongs to one container, which goes with it.
  */
@@ -16,11 +16,18 @@ import type { OciWorld } from './world.ts'
 
 const execEndMs = 2000
 
+/** Where the attach helper meets us. */
+export function bridgeDirectory(runDir: string): string {
+  return `${runDir}/bridge`
+}
+
 /** `ids`: containers whose monitor writes nothing any more. Throws ERR_IO. */
 export async function tidy(world: OciWorld, ids: ReadonlySet<string>): Promise<void> {
-  await removeExitTemporaries(world.config.containerExitsDir, ids)
-  for (const socket of await abandonedIn(`${world.config.runDir}/forward`)) await removeFile(socket)
-  const homes = await abandonedHomes(world.config.runDir)
+  const { containerExitsDir, runDir } = world.config
+  await removeExitTemporaries(containerExitsDir, ids)
+  for (const directory of [`${runDir}/forward`, bridgeDirectory(runDir)])
+    for (const socket of await abandonedIn(directory)) await removeFile(socket)
+  const homes = await abandonedHomes(runDir)
   if (homes.length === 0) return
   await endCommandsOf(homes)
   for (const home of homes) await removeHome(home)

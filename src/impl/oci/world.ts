@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { RuntimeHandler } from '../../config/config.ts'
 import { validateRuntimeHandler } from '../../config/validate-runtime-handler.ts'
 import type { Container } from '../../container.ts'
+import type { ExecHome } from '../host/exec-home.ts'
 import type { OomEvidence } from '../host/oom-evidence.ts'
 import { lookUp } from '../host/programs.ts'
 import { runtimeEnvironment } from '../host/runtime-environment.ts'
@@ -31,9 +32,13 @@ export interface OciWorld extends HostWorld {
   readonly adopted: WeakMap<Container, Provenance>
   /** Containers whose clean-up has begun and not succeeded: deleting them is cleaning them up. */
   readonly unclean: WeakSet<Container>
+  /** Groups that were made for containers that are deleted, and that others are in. */
+  readonly sharedCgroups: Set<string>
   /** Creates under way, by id: `cleanUp` comes when they are cancelled, not when they have ended. */
   readonly creating: Map<string, Promise<unknown>>
-  /** Sync pipes of the monitors that this process started. */
+  /** FIFOs, and directories for commands. */
+  readonly home: ExecHome
+  /** By id: the sync pipes of monitors that are watched by them. */
   readonly syncPipes: Map<string, Socket>
   /** What the last sample of each container was. */
   readonly sampling: Sampling

@@ -10,6 +10,7 @@ import type { ExecCommand, ExecRequest, ExecSyncRequest } from '../exec-port.ts'
 /** Linux takes 128 KiB for one argument and a quarter of the stack for all; what is above this never fits. */
 const argumentMaxBytes = 131_071
 const argumentsMaxBytes = 2 * 1024 * 1024
+const argumentsMax = 65_536
 
 /** Throws ERR_INVALID_ARGUMENT with the field for what no runtime could do, before anything is touched. */
 export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
@@ -22,6 +23,8 @@ export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {
   if (typeof variables !== 'object' || variables === null || Array.isArray(variables))
     throw invalid('env', "env must be an object, such as { HOME: '/root' }")
   if (argv.length === 0 || argv[0] === '') throw invalid('command', 'the command must not be empty')
+  if (argv.length + Object.keys(env).length > argumentsMax)
+    throw invalid('command', `arguments and environment must not be more than ${argumentsMax} together`)
   argv.forEach((argument, index) => checkText(argument, `command.${index}`))
   for (const [name, value] of Object.entries(env)) {
     if (name === '' || name.includes('=') || name.includes('\0'))

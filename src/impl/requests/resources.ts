@@ -5,7 +5,7 @@
  * that `update` does not know). So all of it is refused here, before anything is touched. Pure.
  */
 import { OciError } from '../../errors/index.ts'
-import type { OciLinuxResources } from '../../bundle/oci-spec.ts'
+import type { OciInteger, OciLinuxResources } from '../../bundle/oci-spec.ts'
 
 /** Limits of a container, those that are there. A number of -1 means that there is no limit. */
 export interface Limits {
@@ -33,6 +33,8 @@ const sharesMin = 2
 const sharesMax = 262_144
 /** Linux is built for at most this many CPUs, and for fewer memory nodes. */
 const cpuNumbersMax = 8192
+/** Of memory: 8 PiB. */
+const sizeMaxBytes = Number.MAX_SAFE_INTEGER
 
 /** What may be asked for, by its place in the OCI specification. */
 const checks: Readonly<Record<string, Readonly<Record<string, (field: string, value: unknown) => void>>>> = {
@@ -55,19 +57,29 @@ export function requestedLimits(resources: OciLinuxResources): Limits {
       check(`${group}.${name}`, value)
     }
   }
-  const { memory = {}, cpu = {}, pids } = resources
-  checkSwap(memory.limit, memory.swap)
-  return present({
-    memoryLimitBytes: memory.limit,
-    memoryReservationBytes: memory.reservation,
-    memorySwapBytes: memory.swap,
-    cpuShares: cpu.shares,
-    cpuQuotaUs: cpu.quota,
-    cpuPeriodUs: cpu.period,
+  const limits = limitsOf(resources)
+  checkSwap(limits.memoryLimitBytes, limits.memorySwapBytes)
+  return present(limits)
+}
+
+/** The limits in the resources of a specification. */
+function limitsOf({ memory = {}, cpu = {}, pids }: OciLinuxResources): Limits {
+  return {
+    memoryLimitBytes: numberOf(memory.limit),
+    memoryReservationBytes: numberOf(memory.reservation),
+    memorySwapBytes: numberOf(memory.swap),
+    cpuShares: numberOf(cpu.shares),
+    cpuQuotaUs: numberOf(cpu.quota),
+    cpuPeriodUs: numberOf(cpu.period),
     cpus: cpu.cpus,
     mems: cpu.mems,
-    pidsMax: pids?.limit,
-  })
+    pidsMax: numberOf(pids?.limit),
+  }
+}
+
+/** Not exact beyond 2⁵³, where no limit is that could be set. */
+function numberOf(value: OciInteger | undefined): number | undefined {
+  return typeof value === 'bigint' ? Number(value) : value
 }
 
 /**
@@ -164,8 +176,9 @@ function entriesOf(field: string, value: unknown): [string, unknown][] {
 }
 
 function checkSize(field: string, value: unknown): void {
-  if (value === unlimited || isWhole(value, 1, Number.MAX_SAFE_INTEGER)) return
-  throw invalid(field, value, 'must be a positive whole number of bytes, or -1 for no limit')
+  if (isUnlimited(value) || isWhole(value, 1, sizeMaxBytes)) return
+  const rule = `must be a positive whole number of bytes, at most ${sizeMaxBytes}, or -1 for no limit`
+  throw invalid(field, value, rule)
 }
 
 function checkSwap(limit: number | undefined, swap: number | undefined): void {
@@ -180,7 +193,7 @@ function checkShares(field: string, value: unknown): void {
 }
 
 function checkQuota(field: string, value: unknown): void {
-  if (value === unlimited || isWhole(value, quotaMinUs, quotaMaxUs)) return
+  if (isUnlimited(value) || isWhole(value, quotaMinUs, quotaMaxUs)) return
   throw invalid(field, value, `must be at least ${quotaMinUs} microseconds, or -1 for no limit`)
 }
 
@@ -190,7 +203,7 @@ function checkPeriod(field: string, value: unknown): void {
 }
 
 function checkPids(field: string, value: unknown): void {
-  if (value === unlimited || isWhole(value, 1, pidsOfKernelMax)) return
+  if (isUnlimited(value) || isWhole(value, 1, pidsOfKernelMax)) return
   throw invalid(field, value, `must be a whole number from 1 to ${pidsOfKernelMax}, or -1 for no limit`)
 }
 
@@ -199,7 +212,12 @@ function checkList(field: string, value: unknown): void {
   throw invalid(field, value, "must be a list of numbers and ranges such as '0-2,5'")
 }
 
+function isUnlimited(value: unknown): boolean {
+  return value === unlimited || value === BigInt(unlimited)
+}
+
 function isWhole(value: unknown, min: number, max: number): boolean {
+  if (typeof value === 'bigint') return value >= min && value <= max
   return Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max
 }
 
@@ -215,7 +233,7 @@ function invalid(field: string, value: unknown, rule: string): OciError {
 }
 
 function shownOf(value: unknown): string {
-  return typeof value === 'number' || typeof value === 'boolean' || value === null
+  return ['number', 'bigint', 'boolean'].includes(typeof value) || value === null
     ? String(value)
     : `of type ${typeof value}`
 }

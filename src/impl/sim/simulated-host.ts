@@ -30,7 +30,9 @@ export function hasOwnNetwork(spec: OciSpec | undefined): boolean {
 
 /** Zero is no limit to the runtimes. */
 function number(value: unknown): number | undefined {
-  return typeof value === 'number' && value !== 0 ? value : undefined
+  return (typeof value === 'number' || typeof value === 'bigint') && Number(value) !== 0
+    ? Number(value)
+    : undefined
 }
 
 function text(value: unknown): string | undefined {

@@ -3,14 +3,16 @@
  * the shim once its output was read. A shim that is told to delete earlier cuts the output off.
  */
 import { readBundleSpec } from '../../bundle/bundle.ts'
+import { specJson } from '../../bundle/spec-json.ts'
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
+import { inSlices } from '../../surroundings/slices.ts'
 import type { ExecCommand, ExecExit } from '../exec-port.ts'
 import { killProcess, readIdentity } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { TerminalSize } from '../terminal-size.ts'
-import { rootfsPath } from '../host/rootfs-path.ts'
+import { containerRoot } from '../host/container-root.ts'
 import { execProcess } from '../host/exec-spec.ts'
 import { execUser } from '../host/exec-user.ts'
 import { notRun } from '../host/exec-errors.ts'
@@ -71,8 +73,9 @@ export async function runExec(
   operation: ExecFailure['operation'],
 ): Promise<VmExec> {
   checkExecCommand(command)
-  const spec = await processSpec(container, command, wanted)
-  const { shim } = await taskOf(world, container)
+  const { shim, init } = await taskOf(world, container)
+  const isOnHost = (await belowShim(world, await placeOf(world, container))) !== undefined
+  const spec = await processText(container, command, wanted, isOnHost ? init : undefined)
   const id = makeExecId()
   const directory = await world.fifos.makeDirectory()
   const streams = await makeExecStreams(
@@ -92,21 +95,25 @@ export async function runExec(
   }
 }
 
-async function processSpec(
+/** `init`: the container's, where it is a process of this host. */
+async function processText(
   container: Container,
   command: ExecCommand,
   { terminal, size }: WantedStreams,
-): Promise<object> {
+  init: ProcessIdentity | undefined,
+): Promise<string> {
   const spec = await readBundleSpec(container)
   const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
-  const user = await execUser(command, own.user, rootfsPath(container.bundlePath, spec.root?.path))
-  return execProcess(own, command, user, terminal ? { size } : undefined)
+  const user = await execUser(command, own.user, containerRoot(container.bundlePath, spec.root?.path, init))
+  const process = await inSlices(execProcess(own, command, user, terminal ? { size } : undefined))
+  return inSlices(specJson(process))
 }
 
 interface Starting {
   readonly container: Container
   readonly id: string
-  readonly spec: object
+  /** The process, as JSON. */
+  readonly spec: string
   readonly streams: ExecStreams
   readonly wanted: WantedStreams
 }

@@ -69,7 +69,11 @@ async function notedIn(home: string): Promise<readonly ExecName[]> {
 
 /** Undefined when it was not written to its end: then nobody was asked for the command. */
 async function readNote(file: string): Promise<ExecName | undefined> {
-  const text = await readTextFile(file, { maxBytes: noteMaxBytes, code: 'ERR_STATE_CORRUPT' })
+  const text = await readTextFile(file, {
+    maxBytes: noteMaxBytes,
+    code: 'ERR_STATE_CORRUPT',
+    isPrivate: true,
+  })
   try {
     return noteSchema.parse(JSON.parse(text ?? ''))
   } catch {

@@ -6,18 +6,24 @@
  */
 import { z } from 'zod'
 import type { Logger } from '../../surroundings/logger.ts'
-import { identitySchema, logPositionSchema, Notebook } from '../host/notebook.ts'
+import {
+  cgroupPathsSchema,
+  identitySchema,
+  logPositionSchema,
+  Notebook,
+  pathSchema,
+} from '../host/notebook.ts'
 
 const notesSchema = z.object({
-  runtimeRoot: z.string().startsWith('/'),
+  runtimeRoot: pathSchema,
   /** The OCI runtime that the shim was told to run. */
-  ociRuntimePath: z.string().startsWith('/').optional(),
-  socketPath: z.string().startsWith('/').optional(),
+  ociRuntimePath: pathSchema.optional(),
+  socketPath: pathSchema.optional(),
   shim: identitySchema.optional(),
   /** The container's own process, or the hypervisor of its machine. */
   init: identitySchema.optional(),
   /** Of init, by controller; none where it is a hypervisor, or where an earlier release wrote the notes. */
-  cgroupPaths: z.record(z.string(), z.string().startsWith('/')).default({}),
+  cgroupPaths: cgroupPathsSchema.default({}),
   /** True when the kernel kills everything in the container together with its init. */
   ownPidNamespace: z.boolean(),
   /** True when the shim may serve other containers too. */

@@ -34,7 +34,7 @@ export async function update(
   const { shim, init } = await taskOf(world, container, signal)
   if ((await observeProcess(init)) === 'gone') throw hasEnded(container)
   const setLimits = async (limits: Limits): Promise<void> => {
-    const packed = packSpecType('LinuxResources', toResources(limits))
+    const packed = packSpecType('LinuxResources', JSON.stringify(toResources(limits)))
     const request = {
       id: container.id,
       resources: { $typeName: 'google.protobuf.Any' as const, ...packed },

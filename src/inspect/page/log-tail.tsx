@@ -32,7 +32,7 @@ export function LogTail({ detail }: { readonly detail: Detail }) {
         {lines.length === 0 && <p class="nothing">{logEnd ?? 'Nothing written yet.'}</p>}
         {lines.map((line, index) => (
           <p key={index} class={line.stream}>
-            <time>{clockTime(line.at)}</time>
+            {line.stream !== 'lost' && <time>{clockTime(line.at)}</time>}
             {line.stream === 'stderr' && <b>err</b>}
             <span>{line.text}</span>
           </p>

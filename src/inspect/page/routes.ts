@@ -18,7 +18,7 @@ export const noFilter: Filter = { text: '', phase: '', handler: '', special: '' 
 function routeOf(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?', 2)
   const [head, id] = path.split('/')
-  if (head === 'c' && id !== undefined && id !== '') return { view: 'container', id: decodeURIComponent(id) }
+  if (head === 'c' && id !== undefined && id !== '') return { view: 'container', id: decoded(id) }
   const given = new URLSearchParams(query)
   const filter = {
     text: given.get('q') ?? '',
@@ -27,6 +27,15 @@ function routeOf(hash: string): Route {
     special: given.get('only') ?? '',
   }
   return { view: 'overview', filter }
+}
+
+/** As it is when somebody has typed a `%` that encodes nothing. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }
 
 export function containerHref(id: string): string {

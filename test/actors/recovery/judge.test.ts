@@ -33,7 +33,15 @@ function recordOf(state: Partial<ContainerState>, own: Partial<OwnRecord> = {}):
 }
 
 function sight(seen: Partial<Sight> = {}): Sight {
-  return { isSameBoot: true, init: 'alive', monitor: 'alive', isFrozen: false, at, ...seen }
+  return {
+    isThisProcess: false,
+    isSameBoot: true,
+    init: 'alive',
+    monitor: 'alive',
+    isFrozen: false,
+    at,
+    ...seen,
+  }
 }
 
 /** A verdict in a few words: what is done, where it begins, what it is told. */

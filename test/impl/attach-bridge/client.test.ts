@@ -17,7 +17,7 @@ import { listenAsMonitor } from './fake-monitor.ts'
 
 async function openBridge(options: Partial<AttachBridgeOptions> = {}): Promise<AttachBridge> {
   const launcher = await openLauncher({ logger: silentLogger })
-  const bridge = openAttachBridge({ launcher, logger: silentLogger, ...options })
+  const bridge = openAttachBridge({ launcher, logger: silentLogger, directory: makeTempRoot(), ...options })
   onTestFinished(async () => {
     await bridge.close()
     await launcher.close()
@@ -202,6 +202,47 @@ describe('the attach helper', () => {
     await client.send(2, 'on')
     client.close()
     expect(await text(session.stdout)).toBe('on')
+  })
+
+  it('that is stopped is replaced when it opens no session in its time, and nobody who gives up waits for it', async () => {
+    const [bridge, monitor] = [await openBridge({ openTimeoutMs: 500 }), listenAsMonitor()]
+    ;(await bridge.open(monitor)).close()
+    const stuck = bridge.pid ?? 0
+    process.kill(stuck, 'SIGSTOP')
+    const giving = new AbortController()
+    const given = bridge.open(monitor, giving.signal)
+    giving.abort()
+    await expect(given).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    await expect(bridge.open(monitor)).rejects.toMatchObject({
+      code: 'ERR_LAUNCHER_LOST',
+      message: expect.stringContaining('it does not answer') as unknown,
+    })
+    await untilGone(stuck)
+    ;(await bridge.open(monitor)).close()
+    expect(bridge.pid).not.toBe(stuck)
+  })
+
+  it('that is stopped is killed at the end', async () => {
+    const [bridge, monitor] = [await openBridge(), listenAsMonitor()]
+    const session = await bridge.open(monitor)
+    const stuck = bridge.pid ?? 0
+    process.kill(stuck, 'SIGSTOP')
+    await bridge.close()
+    expect(await session.ended).toMatchObject({ reason: 'closed' })
+    await untilGone(stuck)
+  })
+
+  it('is not waited for, nor the launcher, by who gives up while it is being started', async () => {
+    const bridge = openAttachBridge({
+      launcher: { attend: () => new Promise(() => undefined) },
+      logger: silentLogger,
+      directory: makeTempRoot(),
+    })
+    const target = { directory: '/', socket: 'attach' }
+    await expect(bridge.open(target, AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+    const waiting = bridge.open(target)
+    await Promise.allSettled([bridge.close(), waiting])
+    await expect(waiting).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
   it('that cannot be started is an error, and the next attach tries again', async () => {

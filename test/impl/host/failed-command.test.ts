@@ -75,12 +75,21 @@ describe('the error of attaching', () => {
   it('says how the helper ended that did not start', async () => {
     const { config, container, launcher, program } = await stage()
     const nodePath = program('node', shell('echo no room >&2; exit 3'))
-    const attachBridge = openAttachBridge({ launcher, logger: silentLogger, nodePath })
+    const attachBridge = openAttachBridge({
+      launcher,
+      logger: silentLogger,
+      nodePath,
+      directory: `${config.runDir}/bridge`,
+    })
     onTestFinished(() => attachBridge.close())
     const joined = attach({ config, logger: silentLogger, attachBridge }, container, {}, effect)
     await expect(joined).rejects.toMatchObject({
       code: 'ERR_LAUNCHER_LOST',
-      command: { argv: [nodePath, expect.anything()], exitCode: 3, stderrTail: 'no room\n' },
+      command: {
+        argv: [nodePath, expect.anything(), expect.anything()],
+        exitCode: 3,
+        stderrTail: 'no room\n',
+      },
     })
   })
 })

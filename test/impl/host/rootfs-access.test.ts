@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { whileRunning } from '../../../src/impl/host/container-root.ts'
 import { RootfsAccesses } from '../../../src/impl/host/rootfs-access.ts'
 
 /** An access that hangs until it is let go. */
@@ -47,6 +48,18 @@ describe('accesses to root filesystems', () => {
     hung.letGo()
     expect(await new RootfsAccesses(enough).run('/a', () => Promise.resolve('answer'))).toBe('answer')
     expect(isBegun).toBe(false)
+  })
+
+  it('are what lookups of names in a container make: one after the other', async () => {
+    const root = { directory: '/container' }
+    const order: string[] = []
+    const hung = hanging()
+    const first = whileRunning(root, async () => order.push(await hung.access()))
+    const second = whileRunning(root, () => Promise.resolve(order.push('second')))
+    await whileRunning({ directory: '/other' }, () => Promise.resolve(order.push('other')))
+    hung.letGo()
+    await Promise.all([first, second])
+    expect(order).toEqual(['other', 'late', 'second'])
   })
 
   it('of other root filesystems go on while one hangs, and that one does when it answers again', async () => {

@@ -2,8 +2,11 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { FifoEnd } from '../../../src/impl/fifo.ts'
 import type { MonitorCommand } from '../../../src/impl/launcher/launcher.ts'
 import {
   containing,
@@ -11,6 +14,7 @@ import {
   expectCreated,
   isAlive,
   killAtEnd,
+  makeFifo,
   readPid,
   scratchDir,
   testLauncher,
@@ -65,6 +69,7 @@ function busyboxBundle(args: string[], runtimePath = '/usr/sbin/runc'): Bundle {
       env: { ...env, _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' },
       cwd: dir,
       timeoutMs: 60_000,
+      syncFifo: makeFifo(top),
     },
     runtime: (...rest) => ({ argv: ['/usr/sbin/runc', root, ...rest], env, timeoutMs: 60_000 }),
   }
@@ -81,7 +86,7 @@ function spec(args: string[]): object {
 }
 
 describe('conmon with runc', () => {
-  it('creates a container whose monitor is watched beyond the death of the launcher', async () => {
+  it('creates a container whose monitor and sync pipe outlive the launcher', async () => {
     const launcher = await testLauncher()
     const bundle = busyboxBundle(['sleep', '600'])
     const created = expectCreated(await launcher.spawnMonitor(bundle.monitor, noMove))
@@ -96,8 +101,9 @@ describe('conmon with runc', () => {
     expect(JSON.parse(state.stdout)).toMatchObject({ status: 'created', pid: created.containerPid })
     expect(isAlive(monitor)).toBe(true)
 
+    const sync = new Socket({ fd: FifoEnd.toRead(bundle.monitor.syncFifo).take(), writable: false }).resume()
     process.kill(monitor, 'SIGKILL')
-    await created.monitorGone
+    await once(sync, 'end')
   })
 
   it('hands nothing but its three standard streams to the container', async () => {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { openLauncher } from '../../../src/impl/launcher/launcher.ts'
-import { awaitStart, env, fakeMonitor } from './support-scripts.ts'
+import { awaitStart, crowdSize, env, fakeMonitor, makeFifo } from './support-scripts.ts'
 
 const [scenario = 'none', dir = '/'] = process.argv.slice(2)
 
@@ -45,6 +45,20 @@ switch (scenario) {
     const slow = `${awaitStart}\n: >started\nuntil [ -e answer ]; do sleep 0.02; done
 echo '{"pid": 4242}' >&3 && : >answered`
     void launcher.spawnMonitor(fakeMonitor(dir, slow), noMove)
+    tell({ launcherPid: launcher.pid })
+    break
+  }
+  case 'crowd': {
+    // All of them answer at once, as soon as they are told to by a file.
+    const slow = `${awaitStart}\n: >started.$$\nuntil [ -e answer ]; do sleep 0.02; done
+sleep 600 4<&- 2>/dev/null &
+echo $! >daemon.$$
+echo '{"pid": 4242}' >&3 && : >answered.$$`
+    const command = fakeMonitor(dir, slow)
+    for (let each = 0; each < crowdSize; each += 1)
+      void launcher.spawnMonitor({ ...command, syncFifo: makeFifo(dir) }, noMove).catch(() => undefined)
+    for (let each = 0; each < crowdSize; each += 1)
+      void launcher.run({ argv: ['sleep', '1'], env, timeoutMs: 20_000 }).catch(() => undefined)
     tell({ launcherPid: launcher.pid })
     break
   }

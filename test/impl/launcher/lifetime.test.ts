@@ -1,10 +1,12 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openLauncher } from '../../../src/impl/launcher/launcher.ts'
+import { protocolVersion } from '../../../src/impl/launcher/protocol.ts'
 import {
   awaitStart,
   containing,
+  crowdSize,
   deferred,
   env,
   expectCreated,
@@ -79,22 +81,6 @@ describe('the death of the launcher', () => {
     await expect(outcome).rejects.toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
   })
 
-  it('takes no link away: the death of a monitor is still seen', async () => {
-    const launcher = await testLauncher()
-    const dir = scratchDir()
-    const command = fakeMonitor(dir, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`)
-    const created = expectCreated(await launcher.spawnMonitor(command, noMove))
-    const daemon = killAtEnd(readPid(dir, 'daemon'))
-    const lost = launcher.pid ?? 0
-    process.kill(lost, 'SIGKILL')
-    await waitFor('the loss is noticed', () => launcher.pid === undefined)
-    expect(isAlive(daemon)).toBe(true)
-    const early = await Promise.race([created.monitorGone?.then(() => 'gone'), launcher.run(quick)])
-    expect(early).not.toBe('gone')
-    process.kill(daemon, 'SIGKILL')
-    await created.monitorGone
-  })
-
   it('rejects with the reason when no launcher can be started at first', async () => {
     const opening = openLauncher({ launcherPath: program('throw new Error("broken " + "install")') })
     await expect(opening).rejects.toMatchObject({
@@ -124,7 +110,7 @@ describe('the death of the launcher', () => {
       const seen = existsSync(new URL('seen', import.meta.url))
       appendFileSync(new URL('seen', import.meta.url), 'x')
       if (seen) throw new Error('worn out')
-      process.send({ type: 'hello', protocol: 1, notes: [] })
+      process.send({ type: 'hello', protocol: ${protocolVersion}, notes: [] })
       process.on('message', () => process.exit(9))`)
     const launcher = await testLauncher({ launcherPath: file })
     await expect(launcher.run(quick)).rejects.toMatchObject({
@@ -144,7 +130,7 @@ describe('the death of the launcher', () => {
 
   it('comes to a launcher that talks nonsense', async () => {
     const file = program(`
-      process.send({ type: 'hello', protocol: 1, notes: [] })
+      process.send({ type: 'hello', protocol: ${protocolVersion}, notes: [] })
       process.on('message', ({ id }) => process.send({ type: 'ran', id, result: { stdout: 7 } }))`)
     const launcher = await testLauncher({ launcherPath: file })
     await expect(launcher.run(quick)).rejects.toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
@@ -152,7 +138,7 @@ describe('the death of the launcher', () => {
 
   it('comes to a launcher that does not even confirm an abort', { timeout: long }, async () => {
     const file = program(`
-      process.send({ type: 'hello', protocol: 1, notes: [] })
+      process.send({ type: 'hello', protocol: ${protocolVersion}, notes: [] })
       process.on('message', () => {})`)
     const launcher = await testLauncher({ launcherPath: file })
     const stuck = launcher.pid ?? 0
@@ -160,6 +146,75 @@ describe('the death of the launcher', () => {
       code: 'ERR_LAUNCHER_LOST',
     })
     await waitFor('the launcher is dead', () => !isAlive(stuck))
+  })
+})
+
+describe('a launcher that is stopped', () => {
+  const pingIntervalMs = 50
+
+  it('is replaced, and what it had to do is rejected', async () => {
+    const launcher = await testLauncher({ pingIntervalMs })
+    const stuck = killAtEnd(launcher.pid ?? 0)
+    process.kill(stuck, 'SIGSTOP')
+    expect(await rejection(launcher.run(quick))).toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
+    expect(isAlive(stuck)).toBe(false)
+    expect((await launcher.run(quick)).exitCode).toBe(0)
+    expect(launcher.pid).not.toBe(stuck)
+  })
+
+  it('is replaced when a long-lived child is to be started, or runs', async () => {
+    const launcher = await testLauncher({ pingIntervalMs })
+    const child = await launcher.attend({ argv: ['sleep', '600'], env, stdio: {} })
+    if ('errno' in child) throw new Error(child.errno)
+    killAtEnd(child.pid)
+    process.kill(killAtEnd(launcher.pid ?? 0), 'SIGSTOP')
+    const starting = rejection(launcher.attend({ argv: ['sleep', '600'], env, stdio: {} }))
+    expect(await starting).toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
+    expect(await child.ended).toMatchObject({ lost: containing('SIGKILL') })
+    expect(isAlive(child.pid)).toBe(true)
+  })
+
+  it('takes the monitors with it that wait for their start byte, and no others', async () => {
+    const launcher = await testLauncher({ pingIntervalMs })
+    const [dir, other] = [scratchDir(), scratchDir()]
+    expectCreated(
+      await launcher.spawnMonitor(
+        fakeMonitor(other, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`),
+        noMove,
+      ),
+    )
+    const daemon = killAtEnd(readPid(other, 'daemon'))
+    const running = rejection(
+      launcher.run({ ...sleeping, argv: ['sh', '-c', 'echo $$ >pid; exec sleep 600'], cwd: other }),
+    )
+    await waitFor('the command runs', () => existsSync(join(other, 'pid')) && readPid(other, 'pid') > 0)
+    const command = killAtEnd(readPid(other, 'pid'))
+    const spawned = deferred<number>()
+    const starting = launcher.spawnMonitor(fakeMonitor(dir, `${awaitStart}\n: >started`), async (pid) => {
+      spawned.resolve(pid)
+      process.kill(launcher.pid ?? 0, 'SIGSTOP')
+    })
+    expect(await rejection(starting)).toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
+    expect(await running).toMatchObject({ code: 'ERR_LAUNCHER_LOST' })
+    expect(isAlive(await spawned.promise)).toBe(false)
+    expect(existsSync(join(dir, 'started'))).toBe(false)
+    expect([daemon, command].map(isAlive)).toEqual([true, true])
+  })
+
+  it('is not what a slow command is taken for', async () => {
+    const launcher = await testLauncher({ pingIntervalMs: 20 })
+    const pid = launcher.pid
+    expect((await launcher.run({ ...quick, argv: ['sleep', '1'] })).exitCode).toBe(0)
+    expect(launcher.pid).toBe(pid)
+  })
+
+  it('does not hold up closing, and is killed by it', { timeout: long }, async () => {
+    const launcher = await openLauncher({ closeGraceMs: 100 })
+    const pid = killAtEnd(launcher.pid ?? 0)
+    process.kill(pid, 'SIGSTOP')
+    await launcher.close()
+    await waitFor('it is dead', () => !isAlive(pid))
+    expect(launcher.pid).toBeUndefined()
   })
 })
 
@@ -221,10 +276,9 @@ describe('closing', () => {
     const launcher = await openLauncher()
     const dir = scratchDir()
     const command = fakeMonitor(dir, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`)
-    const created = expectCreated(await launcher.spawnMonitor(command, noMove))
+    expectCreated(await launcher.spawnMonitor(command, noMove))
     const daemon = killAtEnd(readPid(dir, 'daemon'))
     await launcher.close()
-    expect(created.sync?.destroyed).toBe(false)
     expect(isAlive(daemon)).toBe(true)
   })
 })
@@ -262,6 +316,25 @@ describe('the process of the embedder', () => {
     const answered = () => existsSync(join(dir, 'answered'))
     await waitFor('the answer was taken and the launcher is dead', () => answered() && !isAlive(launcherPid))
     expect(answered()).toBe(true)
+  })
+
+  it.each([
+    ['at once', false],
+    ['after it was stopped, so that it took no answer', true],
+  ])('when killed with many requests under way, %s, takes the launcher with it', async (_, stopped) => {
+    const dir = scratchDir()
+    const embedder = startEmbedder('crowd', dir)
+    const { launcherPid } = await embedder.fact()
+    const count = (kind: string) => readdirSync(dir).filter((name) => name.startsWith(`${kind}.`)).length
+    await waitFor('all monitors have started', () => count('started') === crowdSize)
+    if (stopped) embedder.stop()
+    writeFileSync(join(dir, 'answer'), '')
+    if (stopped) await waitFor('all monitors have answered', () => count('answered') === crowdSize)
+    embedder.kill()
+    await waitFor('the launcher is dead', () => !isAlive(killAtEnd(launcherPid)))
+    await waitFor('all monitors have answered', () => count('answered') === crowdSize)
+    const daemons = readdirSync(dir).filter((name) => name.startsWith('daemon.'))
+    expect(daemons.map((name) => isAlive(killAtEnd(readPid(dir, name))))).toEqual(daemons.map(() => true))
   })
 
   it('when killed lets a command finish', async () => {

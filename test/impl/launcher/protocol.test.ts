@@ -5,9 +5,10 @@ import { type Reply, type Request, parseReply, parseRequest } from '../../../src
 const command = { id: 7, argv: ['a', 'b'] as const, env: { A: 'b' }, cwd: '/', timeoutMs: 5 }
 const requests: Request[] = [
   { type: 'run', ...command, stdoutMaxBytes: 10 },
-  { type: 'monitor', ...command },
+  { type: 'monitor', ...command, syncFifo: '/f' },
   { type: 'start', id: 1 },
   { type: 'abort', id: 1 },
+  { type: 'ping', id: 1 },
   {
     type: 'attend',
     id: 7,
@@ -30,7 +31,7 @@ const result = {
 const replies: Reply[] = [
   { type: 'hello', protocol: 1, notes: ['n'] },
   { type: 'spawned', id: 1, pid: 2 },
-  { type: 'sync', id: 1 },
+  { type: 'pong', id: 1 },
   { type: 'aborted', id: 1 },
   { type: 'ran', id: 1, result },
   { type: 'ran', id: 1, result: { ...result, notStarted: { errno: 'ENOENT', path: '/x' } } },
@@ -71,8 +72,9 @@ describe('the protocol', () => {
     expect(parseRequest({ ...attend, stdio: {} })).toBeDefined()
     for (const more of [1, [{}], [{ path: 1, access: 'read' }], [{ path: '/m', access: 'write' }]])
       expect(parseRequest({ ...attend, stdio: { more } })).toBeUndefined()
-    expect(parseRequest({ type: 'monitor', ...command, argv: [] })).toBeUndefined()
-    expect(parseRequest({ type: 'monitor', ...command, env: { A: 1 } })).toBeUndefined()
+    expect(parseRequest({ type: 'monitor', ...command })).toBeUndefined()
+    expect(parseRequest({ type: 'monitor', ...command, syncFifo: '/f', argv: [] })).toBeUndefined()
+    expect(parseRequest({ type: 'monitor', ...command, syncFifo: '/f', env: { A: 1 } })).toBeUndefined()
     expect(
       parseReply({ type: 'monitored', id: 1, answer: { kind: 'created', containerPid: -1 } }),
     ).toBeUndefined()

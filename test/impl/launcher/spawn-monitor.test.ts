@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
@@ -19,55 +19,13 @@ import {
 const noMove = async () => undefined
 
 describe('the outcomes of a monitor', () => {
-  it('is created with the pid of the container and a link that tells the death of the monitor', async () => {
+  it('is created with the pid of the container, and the monitor goes on', async () => {
     const launcher = await testLauncher()
     const dir = scratchDir()
     const command = fakeMonitor(dir, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`)
     const created = expectCreated(await launcher.spawnMonitor(command, noMove))
-    expect(created.containerPid).toBe(4242)
-    const daemon = readPid(dir, 'daemon')
-    expect(isAlive(daemon)).toBe(true)
-    process.kill(daemon, 'SIGKILL')
-    await created.monitorGone
-    // The kernel closes the files of a dying process a moment before it shows as dead.
-    await waitFor('the monitor is dead', () => !isAlive(daemon))
-  })
-
-  it('tells the death also of a monitor that died before its link was passed on', async () => {
-    const launcher = await testLauncher()
-    const command = fakeMonitor(scratchDir(), `${awaitStart}\necho '{"pid": 4242}' >&3`)
-    const outcomes = await Promise.all(
-      Array.from({ length: 40 }, () => launcher.spawnMonitor(command, noMove)),
-    )
-    for (const outcome of outcomes) {
-      const { monitorGone } = expectCreated(outcome)
-      expect(monitorGone).toBeDefined()
-      await monitorGone
-    }
-  })
-
-  it('tells the death also of a monitor that went on talking', async () => {
-    const launcher = await testLauncher()
-    const dir = scratchDir()
-    const talking = `(until [ -e say ]; do sleep 0.02; done; echo more >&3) 4<&- 2>/dev/null &`
-    const command = fakeMonitor(dir, `${awaitStart}\n${talking}\necho '{"pid": 4242}' >&3`)
-    const { monitorGone } = expectCreated(await launcher.spawnMonitor(command, noMove))
-    expect(monitorGone).toBeDefined()
-    writeFileSync(join(dir, 'say'), '')
-    await monitorGone
-  })
-
-  it('does not take the closing of our own end for the death of the monitor', async () => {
-    const launcher = await testLauncher()
-    const dir = scratchDir()
-    const command = fakeMonitor(dir, `${awaitStart}\n${forkDaemon}\necho '{"pid": 4242}' >&3`)
-    const created = expectCreated(await launcher.spawnMonitor(command, noMove))
-    killAtEnd(readPid(dir, 'daemon'))
-    const closed = deferred<string>()
-    created.sync?.once('close', () => closed.resolve('closed'))
-    created.sync?.destroy()
-    const first = await Promise.race([closed.promise, created.monitorGone])
-    expect(first).toBe('closed')
+    expect(created).toEqual({ kind: 'created', containerPid: 4242 })
+    expect(isAlive(killAtEnd(readPid(dir, 'daemon')))).toBe(true)
   })
 
   const outcomes = [
@@ -80,6 +38,11 @@ describe('the outcomes of a monitor', () => {
       name: 'exited when it fails before it forks',
       script: 'echo "[conmon:e]: bad path" >&2; exit 1',
       outcome: { kind: 'exited', exitCode: 1, signal: undefined, stderrTail: '[conmon:e]: bad path\n' },
+    },
+    {
+      name: 'exited with what it said on either of its outputs',
+      script: 'echo "bad arguments"; sleep 0.05; echo "usage" >&2; exit 1',
+      outcome: { kind: 'exited', exitCode: 1, signal: undefined, stderrTail: 'bad arguments\nusage\n' },
     },
     {
       name: 'exited when it fails after the start byte',
@@ -144,6 +107,13 @@ describe('the outcomes of a monitor', () => {
     const command = { ...fakeMonitor(scratchDir(), ''), argv: ['/no/conmon'] as const }
     const outcome = await launcher.spawnMonitor(command, noMove)
     expect(outcome).toEqual({ kind: 'notStarted', errno: 'ENOENT', path: '/no/conmon' })
+  })
+
+  it('is not started when there is no FIFO for it', async () => {
+    const launcher = await testLauncher()
+    const command = { ...fakeMonitor(scratchDir(), ''), syncFifo: '/no/fifo' }
+    const outcome = await launcher.spawnMonitor(command, noMove)
+    expect(outcome).toEqual({ kind: 'notStarted', errno: 'ENOENT', path: '/no/fifo' })
   })
 
   it('is timed out, and the spawned process dead, when no answer comes', async () => {

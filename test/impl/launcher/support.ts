@@ -16,7 +16,7 @@ import {
 } from '../../../src/impl/launcher/launcher.ts'
 import { env } from './support-scripts.ts'
 
-export { awaitStart, env, fakeMonitor, forkDaemon } from './support-scripts.ts'
+export { awaitStart, crowdSize, env, fakeMonitor, forkDaemon, makeFifo } from './support-scripts.ts'
 
 export function scratchDir(): string {
   const dir = mkdtempSync(join(tmpdir(), 'launcher-'))
@@ -55,7 +55,6 @@ export function readPid(...path: string[]): number {
 
 export function expectCreated(outcome: MonitorOutcome): MonitorCreated {
   if (outcome.kind !== 'created') throw new Error(`expected a container, got ${JSON.stringify(outcome)}`)
-  onTestFinished(() => void outcome.sync?.destroy())
   return outcome
 }
 
@@ -92,6 +91,7 @@ export function startEmbedder(
   return {
     exited,
     kill: () => child.kill('SIGKILL'),
+    stop: () => child.kill('SIGSTOP'),
     fact: async () => {
       const next = await facts.next()
       return factOf(next.done === true ? '{}' : next.value)
@@ -121,6 +121,7 @@ export interface Fact {
 export interface Embedder {
   readonly exited: Promise<{ code: unknown; signal: unknown }>
   kill(): void
+  stop(): void
   /** The next line it tells. */
   fact(): Promise<Fact>
 }

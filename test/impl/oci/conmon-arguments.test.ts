@@ -6,9 +6,10 @@ import {
   type ConmonSettings,
 } from '../../../src/impl/oci/conmon-arguments.ts'
 import { runtimeEnvironment } from '../../../src/impl/host/runtime-environment.ts'
-import { containerPaths, madeFiles } from '../../../src/impl/oci/paths.ts'
+import { containerPaths, madeFiles, type PathSettings } from '../../../src/impl/oci/paths.ts'
 
-const settings: ConmonSettings = {
+const settings: ConmonSettings & PathSettings = {
+  runDir: '/run',
   monitorPath: '/usr/bin/conmon',
   runtimePath: '/usr/bin/crun',
   runtimeRoot: '/run/crun',
@@ -65,21 +66,34 @@ describe('the arguments of conmon', () => {
 })
 
 describe('the environment of conmon', () => {
-  it('has nothing of ours but PATH and XDG_RUNTIME_DIR, and what is configured wins', () => {
+  it('has nothing of ours but PATH and XDG_RUNTIME_DIR, a locale, and what is configured wins', () => {
     const ours = { PATH: '/bin', XDG_RUNTIME_DIR: '/run/user/1', SECRET: 's', NODE_OPTIONS: '--x' }
     expect(runtimeEnvironment(['A=1=2', 'PATH=/opt', 'EMPTY'], ours)).toEqual({
       PATH: '/opt',
       XDG_RUNTIME_DIR: '/run/user/1',
+      LANG: 'C.UTF-8',
       A: '1=2',
       EMPTY: '',
     })
   })
 
+  it('has the locale that is configured, however that is done', () => {
+    expect(runtimeEnvironment(['LANG=C'], {})['LANG']).toBe('C')
+    // Of the three variables it has precedence.
+    expect(runtimeEnvironment(['LC_ALL=C'], {})).toMatchObject({ LANG: 'C.UTF-8', LC_ALL: 'C' })
+  })
+
   it('has a PATH when we have none, and the numbers of the pipes', () => {
-    const env = monitorEnvironment(runtimeEnvironment([], {}))
+    const env = monitorEnvironment(runtimeEnvironment([], {}), { terminal: false })
     expect(env).toMatchObject({ _OCI_SYNCPIPE: '3', _OCI_STARTPIPE: '4' })
     expect(env['PATH']).toContain('/usr/bin')
     expect(env).not.toHaveProperty('XDG_RUNTIME_DIR')
+  })
+
+  it('has conmon make the socket of a terminal in the bundle, which is its working directory', () => {
+    const ofRuntime = runtimeEnvironment(['TMPDIR=/elsewhere'], {})
+    expect(monitorEnvironment(ofRuntime, { terminal: true })).toMatchObject({ TMPDIR: '.' })
+    expect(monitorEnvironment(ofRuntime, { terminal: false })).toMatchObject({ TMPDIR: '/elsewhere' })
   })
 })
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
   chownSync,
@@ -36,7 +37,7 @@ interface World {
 
 const notStarted = (path: string) => ({ errno: 'ENOENT', path })
 
-/** A launcher on a host without a runtime: everything that is started is not there. */
+/** A launcher on a host without a runtime: everything that is started is not there, but for FIFOs to be made. */
 async function openWorld(
   change: Partial<ConfigInput> = {},
   environment: Record<string, string> = { PATH: '/nowhere' },
@@ -54,6 +55,11 @@ async function openWorld(
   })
   const launcher = {
     run: ({ argv }: { argv: readonly [string, ...string[]] }): Promise<CommandResult> => {
+      if (argv[0] === 'mkfifo') {
+        execFileSync(argv[0], argv.slice(1))
+        const ended = { exitCode: 0, signal: undefined, timedOut: false, stdoutTruncated: false }
+        return Promise.resolve({ ...ended, stdout: '', stderrTail: '' })
+      }
       spawned.push([...argv])
       const end = { exitCode: undefined, signal: undefined, timedOut: false, stdoutTruncated: false }
       return Promise.resolve({ ...end, stdout: '', stderrTail: '', notStarted: notStarted(argv[0]) })
@@ -173,6 +179,12 @@ describe('a create that can be known to be wrong', () => {
       { terminal: true },
       () => undefined,
       { code: 'ERR_BUNDLE', field: 'process.terminal' },
+    ],
+    [
+      'names a network namespace that its spec does not enter',
+      { netns: '/proc/1/ns/net' },
+      () => undefined,
+      { code: 'ERR_BUNDLE', field: 'linux.namespaces' },
     ],
     [
       'has a directory that everybody can write',

@@ -10,6 +10,7 @@ describe('a command', () => {
     [{ argv: ['a', 'b\0'] }, 'command.1'],
     [{ argv: ['x'.repeat(131_072)] }, 'command.0'],
     [{ argv: ['a', ...Array.from({ length: 30 }, () => 'x'.repeat(100_000))] }, 'command'],
+    [{ argv: Array.from({ length: 70_000 }, () => 'a') }, 'command'],
     [{ argv: ['a'], env: { '': 'x' } }, 'env'],
     [{ argv: ['a'], env: ['A=b'] }, 'env'],
     [{ argv: ['a'], cwd: 5 }, 'cwd'],

@@ -16,6 +16,13 @@ const MiB = 1024 * 1024
 const untyped = (resources: object) => resources as OciLinuxResources
 
 describe('a request for limits', () => {
+  it('is refused for memory beyond what a number can say', () => {
+    const limit = 2n ** 62n
+    expect(() => requestedLimits({ memory: { limit } })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARGUMENT', field: 'memory.limit' }),
+    )
+  })
+
   it('is taken when every limit is one', () => {
     const resources = {
       memory: { limit: 64 * MiB, reservation: -1, swap: -1 },
@@ -23,6 +30,13 @@ describe('a request for limits', () => {
       pids: { limit: -1 },
     }
     expect(toResources(requestedLimits(resources))).toEqual(resources)
+    const big = { memory: { limit: BigInt(64 * MiB), swap: -1n }, pids: { limit: 5n }, cpu: { quota: -1n } }
+    expect(requestedLimits(big)).toEqual({
+      memoryLimitBytes: 64 * MiB,
+      memorySwapBytes: -1,
+      pidsMax: 5,
+      cpuQuotaUs: -1,
+    })
     expect(requestedLimits({})).toEqual({})
     expect(toResources({})).toEqual({})
   })

@@ -17,7 +17,7 @@ describe('a packed message', () => {
   })
 
   it('of the OCI specification is JSON', () => {
-    const { typeUrl, value } = packSpecType('Process', { cwd: '/' })
+    const { typeUrl, value } = packSpecType('Process', JSON.stringify({ cwd: '/' }))
     expect(typeUrl).toBe('types.containerd.io/opencontainers/runtime-spec/1/Process')
     expect(Buffer.from(value).toString()).toBe('{"cwd":"/"}')
   })

@@ -19,8 +19,8 @@ export function packMessage<Desc extends DescMessage>(schema: Desc, init: Messag
 }
 
 /** Types of the OCI specification travel as JSON. */
-export function packSpecType(name: 'Process' | 'LinuxResources', value: object): PackedAny {
-  return { typeUrl: `${runtimeSpec}/${name}`, value: new TextEncoder().encode(JSON.stringify(value)) }
+export function packSpecType(name: 'Process' | 'LinuxResources', json: string): PackedAny {
+  return { typeUrl: `${runtimeSpec}/${name}`, value: new TextEncoder().encode(json) }
 }
 
 /** Undefined when it holds something else. ERR_RUNTIME_FAILED when it does not hold what it says. */

@@ -7,7 +7,11 @@ const addressMaxBytes = 4096
 
 /** As the shim notes it in the bundle; undefined when it has not. Throws ERR_STATE_CORRUPT, ERR_MONITOR_FAILED, ERR_IO. */
 export async function readAddress(file: string): Promise<string | undefined> {
-  const text = await readTextFile(file, { maxBytes: addressMaxBytes, code: 'ERR_STATE_CORRUPT' })
+  const text = await readTextFile(file, {
+    maxBytes: addressMaxBytes,
+    code: 'ERR_STATE_CORRUPT',
+    isPrivate: true,
+  })
   return text === undefined ? undefined : socketOfAnswer(text)
 }
 

@@ -4,13 +4,14 @@ import { joinLogLines, type LogEntry, type LogStream } from '../../../../src/con
 import { LogParser } from '../../../../src/container-log/parse-log.ts'
 import { contentBytesOf, endsOpen, lineEnd, logLines } from '../../../../src/impl/vm/streams/log-lines.ts'
 import { LogStamps } from '../../../../src/impl/vm/streams/log-stamp.ts'
+import { entriesOf } from '../../../support/log-entries.ts'
 
 const stamp = '2026-11-23T13:03:21.123456789+00:00'
 
 function parse(log: Buffer): LogEntry[] {
   const parser = new LogParser()
   return [...parser.push(log), ...parser.end()].map(({ entry, defect }) => {
-    if (entry === undefined) throw new Error(`defect: ${defect.kind}`)
+    if (entry === undefined) throw new Error(`no entry: ${defect?.kind}`)
     return entry
   })
 }
@@ -20,7 +21,7 @@ async function joined(entries: readonly LogEntry[], stream: LogStream): Promise<
     yield* entries
   }
   const lines: Buffer[] = []
-  for await (const line of joinLogLines(source(), { lineMaxBytes: Infinity })) {
+  for await (const line of entriesOf(joinLogLines(source(), { lineMaxBytes: Infinity }))) {
     if (line.stream === stream) lines.push(line.content, Buffer.from(line.partial ? '' : '\n'))
   }
   return Buffer.concat(lines)

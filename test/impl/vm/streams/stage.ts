@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
-import { joinLogLines, type LogEntry, readContainerLog } from '../../../../src/container-log/index.ts'
+import { joinLogLines, type LogRecord, readContainerLog } from '../../../../src/container-log/index.ts'
 import type { AttachOptions, AttachSession } from '../../../../src/impl/attach-port.ts'
 import type { TerminalSize } from '../../../../src/impl/terminal-size.ts'
 import {
@@ -15,6 +15,7 @@ import type {
   ContainerStreamsSpec,
   StreamPaths,
 } from '../../../../src/impl/vm/streams/streams.ts'
+import { entriesOf } from '../../../support/log-entries.ts'
 import { makeTempRoot } from '../../../support/temp-root.ts'
 import { FakeShim } from './fake-shim.ts'
 import { fifosIn } from './fifos.ts'
@@ -145,9 +146,9 @@ export class Stage {
   }
 }
 
-async function collectLines(entries: AsyncIterable<LogEntry>): Promise<string[]> {
+async function collectLines(entries: AsyncIterable<LogRecord>): Promise<string[]> {
   const lines: string[] = []
-  for await (const { content } of joinLogLines(entries, { lineMaxBytes: Infinity }))
+  for await (const { content } of entriesOf(joinLogLines(entries, { lineMaxBytes: Infinity })))
     lines.push(content.toString('latin1'))
   return lines
 }
