@@ -180,13 +180,28 @@ export interface ContainerView {
   ownsProcess(): boolean
 }
 
-/** A command that runs in a container, and that `startExec` has started. */
-export interface ExecInfo {
+/** A command that `startExec` was asked for. */
+export type ExecInfo = StartingExecInfo | RunningExecInfo
+
+export interface RunningExecInfo {
+  readonly phase: 'running'
   readonly id: string
   /** Of the command, in the host's pid namespace. */
   readonly pid: number
   readonly argv: readonly string[]
   readonly tty: boolean
+  /** Since when it runs. */
+  readonly started: Timestamp
+}
+
+export interface StartingExecInfo {
+  /** `ending`: its start was aborted or took too long, and what was begun of it is being killed. */
+  readonly phase: 'starting' | 'ending'
+  readonly id: undefined
+  readonly pid: undefined
+  readonly argv: readonly string[]
+  readonly tty: boolean
+  /** Since when it is being started. */
   readonly started: Timestamp
 }
 
@@ -383,7 +398,7 @@ export class Container {
     return this.#view?.waitingFor
   }
 
-  /** The commands that `startExec` has started in it and that have not ended, the oldest first. */
+  /** The commands that `startExec` was asked for and that have not ended, the oldest first; those that do not run yet as well. */
   get execs(): readonly ExecInfo[] {
     return this.#view?.execs ?? []
   }

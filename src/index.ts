@@ -27,6 +27,8 @@ export {
   type ExecInfo,
   type ExitStatus,
   type IdMappings,
+  type RunningExecInfo,
+  type StartingExecInfo,
   type Timestamp,
   type UnknownExitReason,
 } from './container.ts'

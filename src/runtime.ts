@@ -4,7 +4,7 @@
  */
 import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
-import { checkAbortSignal, withAbort, withLimit } from './surroundings/abort.ts'
+import { abortedCommand, checkAbortSignal, withAbort, withLimit } from './surroundings/abort.ts'
 import { operationOf, toldOf } from './actors/actor-errors.ts'
 import type { Command } from './actors/actor-world.ts'
 import type { ContainerActor } from './actors/container.actor.ts'
@@ -318,10 +318,12 @@ export class Runtime implements AsyncDisposable {
     command: readonly string[],
     options: ExecProcessOptions & CallOptions = {},
   ): Promise<ExecExit> {
+    const operation = 'execContainer'
     const started = await this.startExec(container, command, options).catch((error: unknown) => {
-      throw inContext(error, { operation: 'execContainer' })
+      throw inContext(error, { operation })
     })
-    return started.exited
+    const waiter = { containerId: container.id, operation } as const
+    return withAbort(started.exited, options.signal, waiter, abortedCommand)
   }
 
   /**

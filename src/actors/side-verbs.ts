@@ -18,7 +18,7 @@ import type {
   RuntimeImpl,
 } from '../impl/runtime-impl.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
-import { withLimit } from '../surroundings/abort.ts'
+import { abortedCommand, withAbort, withLimit } from '../surroundings/abort.ts'
 import type { Clock } from '../surroundings/clock.ts'
 import { operationOf, sideTimeoutError, unsupportedError, type SideVerb } from './actor-errors.ts'
 import type { ExecChange } from './actor-world.ts'
@@ -51,11 +51,12 @@ export class SideVerbs {
 
   constructor(scope: SideScope) {
     this.#scope = scope
-    const { container, impl, clock } = scope
+    const { container, impl, clock, limits } = scope
     const publish = (event: ExecChange): void => {
       scope.publishExec(event)
     }
-    this.#execs = new ContainerExecs({ container, execs: impl.execs, clock, publish })
+    const startTimeoutMs = limits.execStartTimeoutMs
+    this.#execs = new ContainerExecs({ container, execs: impl.execs, clock, startTimeoutMs, publish })
   }
 
   get execs(): readonly ExecInfo[] {
@@ -102,17 +103,18 @@ export class SideVerbs {
 
   /** Runs a command in the container to its end. */
   async execSync(request: ExecSyncRequest, signal: AbortSignal): Promise<ExecSyncResult> {
-    return this.#named('execSync', () => {
-      const { impl, container } = this.#scope
+    return this.#abortable('execSync', signal, () => {
+      const { impl, container, limits } = this.#scope
       if (impl.execs === undefined) throw this.#unsupported('execSyncContainer')
       this.#assertPermitsExec('execSync')
-      return impl.execs.execSync(container, request, { signal })
+      const startTimeoutMs = limits.execStartTimeoutMs
+      return impl.execs.execSync(container, request, { signal, startTimeoutMs })
     })
   }
 
   /** Starts a command in the container. */
   async startExec(request: ExecRequest, signal: AbortSignal): Promise<StartedExec> {
-    return this.#named('startExec', () => {
+    return this.#abortable('startExec', signal, () => {
       const { execs } = this.#scope.impl
       if (execs === undefined) throw this.#unsupported('startExec')
       this.#assertPermitsExec('startExec')
@@ -164,6 +166,12 @@ export class SideVerbs {
       const timedOut = (): OciError => sideTimeoutError(container.id, verb, limitMs)
       return withLimit({ clock, limitMs, timedOut }, (signal) => effect({ signal, timeoutMs: limitMs }))
     })
+  }
+
+  /** A command, whose caller is told of an abort at once: what was begun is ended without him. */
+  #abortable<T>(verb: 'execSync' | 'startExec', signal: AbortSignal, begin: () => Promise<T>): Promise<T> {
+    const waiter = { containerId: this.#scope.container.id, operation: operationOf(verb) }
+    return withAbort(this.#named(verb, begin), signal, waiter, abortedCommand)
   }
 
   /** Begins once somebody knows the phase. Its errors name the container and the public verb, however deep they come from. */

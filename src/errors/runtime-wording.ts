@@ -1,5 +1,5 @@
 /**
- * What crun, runc and conmon say when something fails, as an error code and one readable message.
+ * What crun, runc, conmon and containerd's shim say when something fails, as an error code and one readable message.
  *
  * Architecture invariant: no other file looks into their words. They are no interface: they differ between the two
  * runtimes and change with their versions, so what is not recognised gets no code here and the caller's own one.
@@ -43,14 +43,20 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: stri
 
   // The command. runc quotes with ", crun with `.
   [/executable file (?:[`'][^`']*[`'] )?not found/i, 'ERR_COMMAND_NOT_FOUND'],
-  [/exec: "[^"]*": stat [^:]*: no such file or directory/i, 'ERR_COMMAND_NOT_FOUND'],
+  [/exec: "[^"]*": stat [^:]*: (?:no such file or|not a) directory/i, 'ERR_COMMAND_NOT_FOUND'],
+  [/^open executable: not a directory/im, 'ERR_COMMAND_NOT_FOUND'],
   [/exec: "[^"]*": (?:permission denied|is a directory|exec format error)/i, 'ERR_COMMAND_NOT_EXECUTABLE'],
   [/^open executable: (?:permission denied|operation not permitted)/im, 'ERR_COMMAND_NOT_EXECUTABLE'],
   [/exec format error/i, 'ERR_COMMAND_NOT_EXECUTABLE'],
 
-  // A working directory that is not there, or not for this user. Of an exec: for a container's own it is made.
+  // A working directory that is not there, or not for this user. A container's own is made, where nothing else has its name.
   [/^chdir [`'][^`']*[`']: /im, 'ERR_INVALID_ARGUMENT', 'cwd'],
   [/: chdir to cwd \("[^"]*"\) set in config\.json failed: /i, 'ERR_INVALID_ARGUMENT', 'cwd'],
+  [
+    /error during container init: mkdir [^:]*: (?:not a directory|file exists)$/im,
+    'ERR_INVALID_ARGUMENT',
+    'cwd',
+  ],
 
   [/specification file config\.json not found|^error loading config\.json/im, 'ERR_BUNDLE'],
 
@@ -67,7 +73,10 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: stri
   [/container not paused|cannot exec in a paused container|container `[^`]*` is paused/i, 'ERR_WRONG_STATUS'],
 
   [/container not running|container `[^`]*` is not running/i, 'ERR_NOT_RUNNING'],
-  [/cannot (?:start|exec in) a (?:container that has stopped|stopped container)/i, 'ERR_NOT_RUNNING'],
+  [
+    /cannot (?:start|exec in) a (?:container that has stopped|stopped container|stopped state)/i,
+    'ERR_NOT_RUNNING',
+  ],
   [/no such process|process already finished|invalid process/i, 'ERR_NOT_RUNNING'],
 
   // conmon, of the runtime it was told to use.
@@ -77,8 +86,8 @@ const meanings: readonly (readonly [words: RegExp, code: ErrorCode, field?: stri
 ]
 
 /**
- * The complaints themselves: runc's logrus lines (text or JSON) and conmon's prefixed ones lose their wrapping, and what
- * is below an error is left out when there is an error. Everything else stays as it is.
+ * The complaints themselves: runc's logrus lines (text or JSON), conmon's prefixed ones and what a shim says of its runtime
+ * lose their wrapping, and what is below an error is left out when there is an error. Everything else stays as it is.
  */
 function unwrapped(text: string): string {
   const lines = text
@@ -96,13 +105,26 @@ interface Line {
   readonly isError: boolean | undefined
 }
 
-function unwrappedLine(line: string): Line {
+function unwrappedLine(text: string): Line {
+  const line = withoutShim(text)
   return (
     logrusText(line) ??
     logrusJson(line) ??
     conmonLine(line) ?? { message: withoutTime(line), isError: undefined }
   )
 }
+
+/**
+ * containerd's shim says which of its steps failed, that its runtime did, and only then what that said. What is nothing but
+ * wrapping stays.
+ */
+function withoutShim(line: string): string {
+  const words = line.replace(shimWrapping, '')
+  return words === '' ? line : words
+}
+
+const shimWrapping =
+  /^(?:OCI runtime \w+ failed: |unknown error after kill: |failed to delete task: )?(?:unable to retrieve OCI runtime error \([^)]*\): )?(?:\/\S+ did not terminate successfully: (?:exit status \d+|signal: \w+): )?/
 
 /** `time="…" level=error msg="…"`, the message quoted as Go does it. */
 function logrusText(line: string): Line | undefined {

@@ -137,15 +137,23 @@ export interface ExecSession {
 }
 
 export interface ExecOptions {
-  /** Aborted: `execSync` rejects with ERR_ABORTED and its process tree is ended; a session ends as `onDisconnect` says. */
+  /**
+   * Aborted before the command runs: what was begun of it is ended, whatever `onDisconnect` says, and the call rejects with
+   * ERR_ABORTED once that is gone. Aborted later: `execSync` does the same; a session ends as `onDisconnect` says.
+   */
   readonly signal: AbortSignal
+  /**
+   * Of `execSync`, from the call until the command runs: then it rejects with ERR_TIMEOUT, and what was begun is ended. Default:
+   * no limit. Who calls `startExec` sees when the command runs, and aborts.
+   */
+  readonly startTimeoutMs?: number | undefined
 }
 
 export interface ExecPort {
   /**
    * Runs a command to its end. Whatever it does is a result; that it could not be run is an {@link ExecSyncError}, with
    * ERR_COMMAND_NOT_FOUND, ERR_COMMAND_NOT_EXECUTABLE, ERR_NOT_RUNNING, ERR_RUNTIME_FAILED, ERR_MONITOR_LOST; or an
-   * OciError with ERR_INVALID_ARGUMENT and the field, ERR_BUSY, ERR_LAUNCHER_LOST, ERR_ABORTED, ERR_IO.
+   * OciError with ERR_INVALID_ARGUMENT and the field, ERR_BUSY, ERR_LAUNCHER_LOST, ERR_ABORTED, ERR_TIMEOUT, ERR_IO.
    */
   execSync(container: Container, request: ExecSyncRequest, options: ExecOptions): Promise<ExecSyncResult>
   /**

@@ -4,7 +4,7 @@
  * A member is a descendant of the root, or a process of a session that a member is in, or that the root leads: a child
  * whose parent has ended is nobody's descendant any more, but it keeps its session. The members are stopped before they are killed, so that none
  * forks meanwhile. What gets away is a process that had left both, by setsid(2) and the end of its parent, before this
- * was called; only a cgroup of its own would hold that one.
+ * was called; who can tell it by something else says so (`isMarked`).
  */
 import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -24,18 +24,30 @@ export interface TreeProcess extends ProcessStat {
   readonly sessionId: number
 }
 
+export interface TreeOptions {
+  /** Whether a process came from the root, although it is not below it any more. Asked of those that began after it. */
+  readonly isMarked?: ((process: TreeProcess) => Promise<boolean>) | undefined
+}
+
 /**
  * Kills everything below `root`, but not the root itself: it has to report an end. True when nothing of it is alive any
  * more within `limitMs`. Throws ERR_IO when /proc cannot be read.
  */
-export async function endProcessTree(root: ProcessIdentity, limitMs: number): Promise<boolean> {
+export async function endProcessTree(
+  root: ProcessIdentity,
+  limitMs: number,
+  { isMarked }: TreeOptions = {},
+): Promise<boolean> {
   const endMs = performance.now() + limitMs
   const stopped = new Map<string, TreeProcess>()
   const sessions = new Set<number>()
+  const findMembers = async (): Promise<readonly TreeProcess[]> => {
+    const processes = await readProcesses()
+    const marked = isMarked === undefined ? undefined : await markedOf(processes, root, isMarked)
+    return membersOf(processes, root, sessions, marked)
+  }
   for (let round = 0; round < roundsMax; round += 1) {
-    const fresh = membersOf(await readProcesses(), root, sessions).filter(
-      (member) => !stopped.has(keyOf(member)),
-    )
+    const fresh = (await findMembers()).filter((member) => !stopped.has(keyOf(member)))
     for (const member of fresh) {
       stopped.set(keyOf(member), member)
       signalIfAllowed(member, SIGSTOP)
@@ -43,7 +55,7 @@ export async function endProcessTree(root: ProcessIdentity, limitMs: number): Pr
     if (fresh.length === 0) break
   }
   for (;;) {
-    const members = membersOf(await readProcesses(), root, sessions)
+    const members = await findMembers()
     for (const member of members) signalIfAllowed(member, SIGKILL)
     if (members.length === 0) return true
     if (performance.now() > endMs) return false
@@ -51,11 +63,31 @@ export async function endProcessTree(root: ProcessIdentity, limitMs: number): Pr
   }
 }
 
-/** The living members among `processes`. Adds the sessions that they are in to `sessions`. */
+async function markedOf(
+  processes: readonly TreeProcess[],
+  root: ProcessIdentity,
+  isMarked: (process: TreeProcess) => Promise<boolean>,
+): Promise<ReadonlySet<number>> {
+  const beganTicks = BigInt(root.startTicks)
+  const younger = processes.filter(
+    ({ pid, startTicks }) => pid !== root.pid && BigInt(startTicks) >= beganTicks,
+  )
+  const found = new Set<number>()
+  for (let at = 0; at < younger.length; at += readAtOnceMax) {
+    const asked = younger.slice(at, at + readAtOnceMax).map(async (process) => {
+      if (await isMarked(process)) found.add(process.pid)
+    })
+    await Promise.all(asked)
+  }
+  return found
+}
+
+/** The living members among `processes`, the `marked` among them. Adds the sessions that they are in to `sessions`. */
 export function membersOf(
   processes: readonly TreeProcess[],
   root: ProcessIdentity,
   sessions: Set<number>,
+  marked: ReadonlySet<number> = new Set(),
 ): readonly TreeProcess[] {
   const rootNow = processes.find(({ pid, startTicks }) => pid === root.pid && startTicks === root.startTicks)
   const members = new Set<number>()
@@ -66,7 +98,7 @@ export function membersOf(
     for (const { pid, parentPid, sessionId } of processes) {
       if (pid === root.pid) continue
       const isChild = members.has(parentPid) || (rootNow !== undefined && parentPid === root.pid)
-      if (!isChild && !sessions.has(sessionId)) continue
+      if (!isChild && !sessions.has(sessionId) && !marked.has(pid)) continue
       members.add(pid)
       // The root's own session may be that of whoever started it, and 0 is that of kernel threads.
       if (sessionId > 1 && sessionId !== rootNow?.sessionId) sessions.add(sessionId)
@@ -75,8 +107,31 @@ export function membersOf(
   return processes.filter((candidate) => members.has(candidate.pid) && !'ZXx'.includes(candidate.state))
 }
 
-/** Everybody on this host, or in our pid namespace. Throws ERR_IO. */
-export async function readProcesses(): Promise<readonly TreeProcess[]> {
+let reading: Promise<unknown> | undefined
+let nextReading: Promise<readonly TreeProcess[]> | undefined
+
+/**
+ * Everybody on this host, or in our pid namespace. One reading serves all who have asked before it began: with a container
+ * a hundred commands may end at once. Throws ERR_IO.
+ */
+export function readProcesses(): Promise<readonly TreeProcess[]> {
+  nextReading ??= readAfter(reading)
+  return nextReading
+}
+
+async function readAfter(earlier: Promise<unknown> | undefined): Promise<readonly TreeProcess[]> {
+  await Promise.allSettled([earlier])
+  nextReading = undefined
+  const own = readAllProcesses()
+  reading = own
+  try {
+    return await own
+  } finally {
+    if (reading === own) reading = undefined
+  }
+}
+
+async function readAllProcesses(): Promise<readonly TreeProcess[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
   const found: TreeProcess[] = []
   for (let at = 0; at < pids.length; at += readAtOnceMax) {
@@ -97,9 +152,9 @@ export function parseTreeProcess(line: string): TreeProcess | undefined {
 }
 
 /** One that we may not signal must not save the others; it is still alive afterwards, which is what the caller learns. */
-function signalIfAllowed(member: TreeProcess, signal: number): void {
+export function signalIfAllowed(process: ProcessIdentity, signal: number): void {
   try {
-    killProcess(member, signal)
+    killProcess(process, signal)
   } catch (error) {
     if (!isOciError(error) || error.code !== 'ERR_UNSUPPORTED') throw error
   }

@@ -14,6 +14,8 @@ export interface ContainerLimits {
   readonly resumeTimeoutMs: number
   readonly observeTimeoutMs: number
   readonly signalTimeoutMs: number
+  /** From when a command is asked for until it runs. */
+  readonly execStartTimeoutMs: number
   readonly updateTimeoutMs: number
   readonly cleanUpTimeoutMs: number
   readonly deleteTimeoutMs: number
@@ -41,6 +43,7 @@ export const defaultContainerLimits: ContainerLimits = {
   resumeTimeoutMs: 30_000,
   observeTimeoutMs: 30_000,
   signalTimeoutMs: 10_000,
+  execStartTimeoutMs: 60_000,
   updateTimeoutMs: 30_000,
   cleanUpTimeoutMs: 30_000,
   deleteTimeoutMs: 30_000,

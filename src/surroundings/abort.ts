@@ -19,17 +19,23 @@ export function checkAbortSignal(signal: unknown, operation: Operation): void {
   throw new OciError('ERR_INVALID_ARGUMENT', 'signal must be an AbortSignal', { field: 'signal', operation })
 }
 
-/** `operation`, or ERR_ABORTED as soon as `signal` aborts. The operation goes on; its late failure is nobody's. */
+type Waiter = Pick<OciErrorDetails, 'containerId' | 'operation'>
+
+/**
+ * `operation`, or ERR_ABORTED, in the words of `errorOf`, as soon as `signal` aborts. The operation goes on; its late failure is
+ * nobody's.
+ */
 export async function withAbort<T>(
   operation: Promise<T>,
   signal: AbortSignal | undefined,
-  waiter: Pick<OciErrorDetails, 'containerId' | 'operation'>,
+  waiter: Waiter,
+  errorOf: (waiter: Waiter, reason: unknown) => OciError = abortedWait,
 ): Promise<T> {
   if (signal === undefined) return operation
   operation.catch(() => undefined)
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = (): void => {
-    reject(abortedWait(waiter, signal.reason))
+    reject(errorOf(waiter, signal.reason))
   }
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
@@ -40,13 +46,23 @@ export async function withAbort<T>(
   }
 }
 
-export function abortedWait(
-  waiter: Pick<OciErrorDetails, 'containerId' | 'operation'>,
-  reason: unknown,
-): OciError {
+export function abortedWait(waiter: Waiter, reason: unknown): OciError {
   const subject = waiter.containerId === undefined ? '' : ` for container ${waiter.containerId}`
   const message = `the wait${subject} was aborted; the operation itself goes on`
   return new OciError('ERR_ABORTED', message, { ...waiter, cause: reason })
+}
+
+/** Of a command, which an abort ends. */
+export function abortedCommand(waiter: Waiter, reason: unknown): OciError {
+  const message = `the wait for a command in container ${waiter.containerId} was aborted; it is ended unless it is to be left`
+  return new OciError('ERR_ABORTED', message, { ...waiter, cause: reason })
+}
+
+/** Of a command that was not running `limitMs` after it was asked for. */
+export function execStartTimeoutError(waiter: Waiter, limitMs: number): OciError {
+  const what = `a command in container ${waiter.containerId} did not begin to run within ${limitMs} ms, and is ended`
+  const message = `${what}: stop the container if its processes hold up its commands, else look at the host`
+  return new OciError('ERR_TIMEOUT', message, waiter)
 }
 
 export interface Limit {

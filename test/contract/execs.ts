@@ -47,6 +47,30 @@ export function describeExecs(stage: Stage): void {
       await stage.runtime.deleteContainer(container)
     })
 
+    it('is not waited for by a caller who has given up, whether it runs already or not', async () => {
+      const container = await stage.started({ args: ignoresTerm })
+      const { runtime } = stage
+      const verbs = [
+        (signal: AbortSignal) => runtime.startExec(container, sleeps, { signal }),
+        (signal: AbortSignal) => runtime.startExec(container, sleeps, { signal, onDisconnect: 'leave' }),
+        (signal: AbortSignal) => runtime.execContainer(container, sleeps, { signal }),
+        (signal: AbortSignal) => runtime.execSyncContainer(container, sleeps, 0, { signal }),
+      ]
+      for (const verb of verbs) {
+        const abort = new AbortController()
+        const code = codeOf(verb(abort.signal))
+        abort.abort()
+        expect(await code).toBe('ERR_ABORTED')
+      }
+      const abort = new AbortController()
+      const code = codeOf(runtime.execContainer(container, sleeps, { signal: abort.signal }))
+      await expect.poll(() => container.execs.map(({ phase }) => phase), patience).toContain('running')
+      abort.abort()
+      expect(await code).toBe('ERR_ABORTED')
+      await runtime.deleteContainer(container)
+      expect(container.execs).toEqual([])
+    })
+
     it('is not found where there is none of that name', async () => {
       const container = await stage.started({ args: ignoresTerm })
       const argv = ['/no/such/command']

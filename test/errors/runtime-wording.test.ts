@@ -18,7 +18,7 @@ const fixture = z.object({
 })
 
 /** What the programs really said, with temporary paths replaced. */
-describe.each(['crun', 'runc', 'conmon'])('the words of %s', (name) => {
+describe.each(['crun', 'runc', 'conmon', 'shim'])('the words of %s', (name) => {
   const file = join(import.meta.dirname, 'fixtures', `${name}.json`)
   const { samples } = fixture.parse(JSON.parse(readFileSync(file, 'utf8')))
 

@@ -32,6 +32,12 @@ describe('the members of a tree', () => {
     expect(pidsOf(all)).toEqual([11])
   })
 
+  it('are those that are known to belong, with what is below them, wherever they are', () => {
+    const all = [made(10, 1, 10), made(20, 1, 20), made(21, 20, 20), made(30, 1, 30)]
+    const marked = new Set([20])
+    expect(membersOf(all, root, new Set(), marked).map(({ pid }) => pid)).toEqual([20, 21])
+  })
+
   it("are none below a root whose pid is somebody else's by now", () => {
     expect(pidsOf([made(10, 1, 10), made(11, 10, 11)], { pid: 10, startTicks: '2' })).toEqual([])
   })

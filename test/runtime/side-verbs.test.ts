@@ -25,6 +25,15 @@ const verbs: readonly (readonly [string, Verb])[] = [
   ['signalContainer', (runtime, container) => runtime.signalContainer(container, 'USR1')],
 ]
 
+type Command = (runtime: Runtime, container: Container, signal?: AbortSignal) => Promise<unknown>
+
+const sleeps = ['sleep', '1000']
+const commands: readonly (readonly ['startExec' | 'execSync', Command])[] = [
+  ['startExec', (runtime, container, signal) => runtime.startExec(container, sleeps, { signal })],
+  ['startExec', (runtime, container, signal) => runtime.execContainer(container, sleeps, { signal })],
+  ['execSync', (runtime, container, signal) => runtime.execSyncContainer(container, sleeps, 0, { signal })],
+]
+
 describe('an implementation that has only what it must have', () => {
   it.each(optional)('refuses %s by name', async (operation, verb) => {
     const { runtime, started } = await openStage({ wrap: bare })
@@ -70,6 +79,32 @@ describe('a verb beside the life of a container', () => {
     await clock.advance(20_000)
     await clock.runUntil(Promise.allSettled(attempts))
     expect(container.phase).toBe('running')
+    await clock.runUntil(runtime.deleteContainer(container))
+  })
+
+  it.each(commands)(
+    'ends at the abort of its caller although the runtime hangs: %s',
+    async (effect, verb) => {
+      const { runtime, clock, started, sim } = await openStage()
+      const container = await started(deaf)
+      sim.inject(container.id, { effect, fault: 'hang' })
+      const abort = new AbortController()
+      const attempt = verb(runtime, container, abort.signal)
+      expect(await standing(clock, attempt)).toBe('waits')
+      abort.abort()
+      expect(await refusalOf(attempt)).toMatchObject({ code: 'ERR_ABORTED', containerId: container.id })
+      await clock.runUntil(runtime.deleteContainer(container))
+    },
+  )
+
+  it.each(commands)('has a limit although the runtime hangs: %s', async (effect, verb) => {
+    const { runtime, clock, started, sim } = await openStage()
+    const container = await started(deaf)
+    sim.inject(container.id, { effect, fault: 'hang' })
+    const refusal = refusalOf(verb(runtime, container))
+    await clock.advance(60_000)
+    expect(await refusal).toMatchObject({ code: 'ERR_TIMEOUT', containerId: container.id })
+    expect(container.execs).toEqual([])
     await clock.runUntil(runtime.deleteContainer(container))
   })
 

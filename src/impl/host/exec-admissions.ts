@@ -5,11 +5,9 @@
 import { OciError } from '../../errors/index.ts'
 import type { ExecPort, ExecSession } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
+import { checkExecCounts } from '../requests/exec-command.ts'
 
-/** Each has up to three FIFOs and somebody who waits for it; what is beyond is refused, not queued. */
-const execsMax = 1024
-
-/** A command that runs. */
+/** A command that runs, or is being started. */
 export interface AdmittedExec {
   /** Where its streams are a caller's. */
   readonly session?: ExecSession | undefined
@@ -22,6 +20,8 @@ export interface AdmittedExec {
 export interface Admission {
   readonly containerId: string
   exec: AdmittedExec | undefined
+  /** How long its end may take, once its container is to be without commands. */
+  endLimitMs: number | undefined
   readonly over: PromiseWithResolvers<void>
 }
 
@@ -32,17 +32,18 @@ export class ExecAdmissions implements Pick<ExecPort, 'sessions' | 'endAll'> {
   /** ERR_CLOSED, ERR_BUSY. */
   admit(containerId: string): Admission {
     if (this.#isClosed) throw new OciError('ERR_CLOSED', 'the runtime is closed', { containerId })
-    if (this.#admissions.size >= execsMax)
-      throw new OciError('ERR_BUSY', `${execsMax} commands run in containers already`, { containerId })
-    const admission = { containerId, exec: undefined, over: Promise.withResolvers<void>() }
+    checkExecCounts(containerId, this.#admissions.size, this.#of(containerId).length)
+    const over = Promise.withResolvers<void>()
+    const admission: Admission = { containerId, exec: undefined, endLimitMs: undefined, over }
     this.#admissions.add(admission)
     return admission
   }
 
-  /** It runs. */
+  /** There is something that can be ended; told again when it runs. */
   begin(admission: Admission, exec: AdmittedExec): void {
     admission.exec = exec
     if (this.#isClosed) void exec.disconnect()
+    if (admission.endLimitMs !== undefined) void exec.end(admission.endLimitMs)
   }
 
   forget(admission: Admission): void {
@@ -55,9 +56,11 @@ export class ExecAdmissions implements Pick<ExecPort, 'sessions' | 'endAll'> {
   }
 
   async endAll(containerId: string, limitMs: number): Promise<boolean> {
-    const ends = this.#of(containerId).map(async ({ exec, over }) => {
+    const ends = this.#of(containerId).map(async (admission) => {
+      const { exec, over } = admission
+      // One that has not come that far is ended as soon as it has.
+      admission.endLimitMs = limitMs
       await exec?.end(limitMs)
-      // One that is being started ends by the death of its container, or is refused by the runtime.
       const isOver = over.promise.then(() => true)
       return (await within(isOver, limitMs)) === true
     })

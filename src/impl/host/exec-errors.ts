@@ -16,6 +16,8 @@ export interface FailedExec {
   readonly argv: readonly string[]
   /** The conmon command line. */
   readonly monitorArgv: readonly string[]
+  /** The container's process is gone: what its runtime stumbles over then has many words and one cause. */
+  readonly isOver?: boolean | undefined
   /** conmon's own end. */
   readonly monitorExit?: ProcessExit | undefined
 }
@@ -30,7 +32,8 @@ const nothing: ExecOutput = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) }
 /** `words`: the runtime's log, else what came on stderr, where conmon and runtimes without a log complain. */
 export function notRun(words: string, failed: FailedExec, output: ExecOutput = nothing): OciError {
   const said = words.trim() === '' ? output.stderr.toString('utf8') : words
-  const { code = 'ERR_RUNTIME_FAILED', message, field } = readRuntimeWords(said)
+  const unknown = failed.isOver === true ? 'ERR_NOT_RUNNING' : 'ERR_RUNTIME_FAILED'
+  const { code = unknown, message, field } = readRuntimeWords(said)
   const what = `cannot run ${shown(failed.argv)} in container ${failed.containerId}`
   return fault({ code, field }, `${what}: ${message || 'the runtime did not say why'}`, failed, output)
 }

@@ -1,6 +1,8 @@
-/** Whether a container is frozen, by its cgroup. */
+/** Whether a container is frozen, by its cgroup, and its thaw where no runtime knows it any more. */
+import { writeFile } from 'node:fs/promises'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
+import { ioError } from '../../files.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { controllerDirectory, readCgroupPaths, readIfThere } from './cgroups.ts'
 import { waitUntil } from './waiting.ts'
@@ -20,6 +22,23 @@ export async function isFrozen(
   const events = await readIfThere(`${found.directory}/cgroup.events`)
   const [, frozen] = /^frozen ([01])$/m.exec(events ?? '') ?? []
   return frozen === undefined ? undefined : frozen === '1'
+}
+
+/**
+ * Thaws the group that the process is in, which has to be its container's own. For containers that their runtime does not
+ * know any more: nobody else would. Does nothing where no freezer can be seen, or nothing is frozen. Throws ERR_IO.
+ */
+export async function thaw(world: Pick<HostWorld, 'cgroupMounts'>, init: ProcessIdentity): Promise<void> {
+  if ((await isFrozen(world, init)) !== true) return
+  const found = controllerDirectory(await world.cgroupMounts(), await readCgroupPaths(init.pid), 'freezer')
+  if (found === undefined) return
+  const [name, words] = found.version === 1 ? ['freezer.state', 'THAWED'] : ['cgroup.freeze', '0']
+  const file = `${found.directory}/${name}`
+  try {
+    await writeFile(file, words, { flag: 'r+' })
+  } catch (error) {
+    throw ioError('write', file, error)
+  }
 }
 
 /**

@@ -94,7 +94,7 @@ function runtimeFailure(
   if (result.notStarted !== undefined) return notStartedError(result.notStarted, details)
   const what = `${basename(argv[0])} ${verb} ${containerId}`
   if (result.timedOut)
-    return new OciError('ERR_TIMEOUT', `${what} did not end within ${timeoutMs} ms`, details)
+    return new OciError('ERR_TIMEOUT', `${what} did not end within ${Math.round(timeoutMs)} ms`, details)
   const { code, message } = readRuntimeWords(result.stderrTail)
   return new OciError(code ?? 'ERR_RUNTIME_FAILED', `${what}: ${message || endOf(result)}`, details)
 }

@@ -2,9 +2,9 @@
 import { readdir } from 'node:fs/promises'
 import { errnoOf, type ErrorCode, isOciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
-import type { HostWorld } from './world.ts'
+import { endInit, type NotedProcess } from './end-init.ts'
 import { runRuntime, type RuntimeWorld } from './runtime-command.ts'
-import type { RuntimePlace } from './world.ts'
+import type { HostWorld, RuntimePlace } from './world.ts'
 
 /** What `delete` gets where the runtime keeps nothing of the container: it has little to do. */
 const deleteNothingMs = 5000
@@ -17,12 +17,37 @@ const runtimeFaults: ReadonlySet<ErrorCode> = new Set([
   'ERR_TIMEOUT',
 ])
 
+type DeleteWorld = RuntimeWorld & Pick<HostWorld, 'logger' | 'cgroupMounts'>
+
+export interface RuntimeDelete {
+  readonly force: boolean
+  /** What is noted of the container's process. */
+  readonly noted: NotedProcess | undefined
+}
+
 /**
- * `delete` by the runtime; a container that it does not know is deleted. When the runtime itself is broken, its files
- * decide: one that could not delete would not have created either, and a failed create must not stay for ever.
+ * `delete` by the runtime; a container that it does not know is deleted once its process is dead, which no runtime is
+ * believed about. When the runtime itself is broken, its files decide: one that could not delete would not have created
+ * either, and a failed create must not stay for ever.
  */
 export async function deleteFromRuntime(
-  world: RuntimeWorld & Pick<HostWorld, 'logger'>,
+  world: DeleteWorld,
+  place: RuntimePlace,
+  { force, noted }: RuntimeDelete,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await askToDelete(world, place, force ? ['--force'] : [], signal)
+  } catch (error) {
+    // One that is given up must not leave a process of which its container says that it has stopped.
+    if (force) await endInit(world, place.container, noted, signal)
+    throw error
+  }
+  await endInit(world, place.container, noted, signal)
+}
+
+async function askToDelete(
+  world: DeleteWorld,
   place: RuntimePlace,
   flags: readonly string[],
   signal: AbortSignal,

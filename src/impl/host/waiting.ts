@@ -29,6 +29,7 @@ export async function waitUntil(
  * clean up after itself; its late failure is nobody's.
  */
 export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined)
   const aborted = Promise.withResolvers<never>()
   const abort = (): void => aborted.reject(abortedError(signal))
   signal.addEventListener('abort', abort)

@@ -11,19 +11,15 @@
 import type { Container } from '../../container.ts'
 import { removeTemporaryFiles } from '../../files.ts'
 import { removeCgroups, removeContainerCgroups, removeMadeParents } from '../host/container-cgroups.ts'
-import { killAndWait } from '../host/process-end.ts'
+import { killCgroup } from '../host/kill-cgroup.ts'
 import { deleteFromRuntime } from '../host/runtime-delete.ts'
 import { throwIfAborted } from '../host/waiting.ts'
-import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
+import type { EffectOptions } from '../runtime-impl.ts'
 import { creationOf, endCreate } from './end-create.ts'
 import { forget, seeMonitorEnd, seeScopeEnd } from './forget.ts'
-import { killCgroups } from './monitor-cgroup.ts'
 import { findMonitor, monitorOf, searchProcesses } from './monitor.ts'
 import type { Notes } from './notes.ts'
 import { type OciWorld, type Place, placeOf } from './world.ts'
-
-/** A process that sleeps in the kernel dies later. */
-const initKillMs = 1000
 
 export async function cleanUp(
   world: OciWorld,
@@ -77,31 +73,13 @@ async function undo(
     if (round > 0 && creation === undone) return
     const monitor = await monitorOf(place)
     // What the runtime or a hook left running could go on creating.
-    if (creation === undefined) await killCgroups(mounts, monitorCgroups)
-    await deleteByForce(world, place, notes?.init, signal)
+    if (creation === undefined) await killCgroup(mounts, monitorCgroups)
+    await deleteFromRuntime(world, place, { force: true, noted: notes }, signal)
     await seeMonitorEnd(place, monitor, signal)
     // The exit of one that had run is of use to who has been told of its start.
     if (creation !== undefined) await Promise.allSettled([world.exits.scan()])
     // A runtime that was killed within its create does not know of the init that it has made.
-    await killCgroups(mounts, [...(notes?.madeCgroups ?? []), ...monitorCgroups])
+    await killCgroup(mounts, [...(notes?.madeCgroups ?? []), ...monitorCgroups])
     undone = creation
-  }
-}
-
-/**
- * When the runtime cannot be run or does not do it, init is killed without it: a clean-up that is given up must not leave
- * a process of which its container says that it has stopped.
- */
-async function deleteByForce(
-  world: OciWorld,
-  place: Place,
-  init: ProcessIdentity | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await deleteFromRuntime(world, place, ['--force'], signal)
-  } catch (error) {
-    if (init !== undefined) await killAndWait(init, initKillMs, signal)
-    throw error
   }
 }

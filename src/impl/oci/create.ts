@@ -198,13 +198,14 @@ export function creationError(
 ): OciError {
   const details = { containerId, command: failedMonitor(argv, failure) }
   if (failure.kind === 'notStarted') return notStartedError(failure, details)
-  const { code, message } = verdict(failure, containerId, timeoutMs)
-  return new OciError(code, message, details)
+  const { code, message, field } = verdict(failure, containerId, timeoutMs)
+  return new OciError(code, message, { ...details, field })
 }
 
 interface Verdict {
   readonly code: ErrorCode
   readonly message: string
+  readonly field?: string
 }
 
 function verdict(
@@ -214,14 +215,18 @@ function verdict(
 ): Verdict {
   const monitor = `the monitor of container ${containerId}`
   if (failure.kind === 'refused') {
-    const { code = 'ERR_CREATE_FAILED', message } = readRuntimeWords(failure.message)
+    const { code = 'ERR_CREATE_FAILED', message, ...field } = readRuntimeWords(failure.message)
     return {
       code,
       message: message || `the runtime refused to create container ${containerId} without a word`,
+      ...field,
     }
   }
   if (failure.kind === 'timedOut') {
-    return { code: 'ERR_TIMEOUT', message: `container ${containerId} was not created within ${timeoutMs} ms` }
+    return {
+      code: 'ERR_TIMEOUT',
+      message: `container ${containerId} was not created within ${Math.round(timeoutMs)} ms`,
+    }
   }
   if (failure.kind === 'exited') {
     const { code, message } = readRuntimeWords(failure.stderrTail)

@@ -58,10 +58,10 @@ async function deleteStopped(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await deleteFromRuntime(world, place, [], signal)
+    await deleteFromRuntime(world, place, { force: false, noted: notes }, signal)
   } catch (error) {
     if (!isOciError(error) || error.code !== 'ERR_WRONG_STATUS') throw error
     if (notes?.init === undefined || (await observeProcess(notes.init)) === 'alive') throw error
-    await deleteFromRuntime(world, place, ['--force'], signal)
+    await deleteFromRuntime(world, place, { force: true, noted: notes }, signal)
   }
 }

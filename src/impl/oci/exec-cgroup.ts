@@ -3,7 +3,7 @@
  * setsid(2) and the end of its parent.
  *
  * Only with runc, which is told the hierarchy by name. crun 1.8 takes a bare path, and on cgroup v1 then leaves the
- * command out of all the container's other groups, limits included; there the tree alone has to do (process-tree.ts).
+ * command out of all the container's other groups, limits included; there the command is marked instead (exec-mark.ts).
  */
 import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'

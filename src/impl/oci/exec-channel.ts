@@ -1,7 +1,7 @@
 /** What carries a command's streams between it and us: FIFOs, or its terminal. Types only. */
 import type { Readable, Writable } from 'node:stream'
 import type { TerminalSize } from '../terminal-size.ts'
-import type { LaunchedExec } from './exec-launch.ts'
+import type { LaunchedExec, LaunchHooks } from './exec-launch.ts'
 
 export interface ExecChannel {
   readonly stdin: Writable | undefined
@@ -15,6 +15,11 @@ export interface ExecChannel {
   finish(): void
   /** Nobody is at our end any more. What is still written is dropped, and the command goes on. */
   discard(): void
+}
+
+export interface Launching extends LaunchHooks {
+  /** Aborted when nobody waits for its start any more; what was launched is ended elsewhere. */
+  readonly signal: AbortSignal
 }
 
 /** A command that was started, its streams, and its pid; without a pid it never ran, or nobody knows. */

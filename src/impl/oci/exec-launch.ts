@@ -10,6 +10,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import { specJson } from '../../bundle/spec-json.ts'
+import type { OciProcess } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import { ensurePrivateDirectory, ioError, readTextFile } from '../../files.ts'
@@ -19,7 +20,7 @@ import type { ExecCommand, ExecExit, OnDisconnect } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
 import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
-import { endProcessTree } from '../process-tree.ts'
+import { endProcessTree, signalIfAllowed, type TreeProcess } from '../process-tree.ts'
 import { checkExecCommand } from '../requests/exec-command.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import {
@@ -32,6 +33,7 @@ import {
 } from './exec-arguments.ts'
 import { containerRoot } from '../host/container-root.ts'
 import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
+import { hasMark, makeExecMark, markedProcess, type ExecMark } from './exec-mark.ts'
 import type { ProcessExit } from '../host/exec-errors.ts'
 import type { ExecHome } from '../host/exec-home.ts'
 import { wordsToRunAhead } from './exec-ahead.ts'
@@ -68,6 +70,12 @@ export type ExecOutcome = { readonly monitorExit?: ProcessExit | undefined } & (
   | { readonly kind: 'failed'; readonly words: string }
 )
 
+/** What the keeper of commands is told of one that is being started. */
+export interface LaunchHooks {
+  /** Its monitor runs: from now on there is something that can be ended. */
+  readonly onLaunched: (launched: LaunchedExec) => void
+}
+
 export interface LaunchedExec {
   readonly id: string
   readonly files: ExecFiles
@@ -81,6 +89,7 @@ export interface LaunchedExec {
   end(limitMs: number): Promise<boolean>
 }
 
+const SIGKILL = 9
 const killGraceMs = 1000
 const pollMs = 100
 const lookAgainMs = 20
@@ -94,13 +103,13 @@ export async function launchExec(
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const text = processText(world.oci, place, command, stdio.terminal)
+  const process = processOf(world.oci, place, command, stdio.terminal)
   // Whoever fails first is waited for, both are seen.
-  const [directory] = await Promise.allSettled([world.home.makeDirectory(), text])
+  const [directory] = await Promise.allSettled([world.home.makeDirectory(), process])
   if (directory.status === 'rejected') throw directory.reason
   const files = execFiles(directory.value, container.id)
   try {
-    const preparation = { text: await text, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
+    const preparation = { process: await process, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
     return await launchIn(world, place, files, preparation)
   } catch (error) {
     await removeDirectory(files)
@@ -108,22 +117,22 @@ export async function launchExec(
   }
 }
 
-async function processText(
+async function processOf(
   world: OciWorld,
   { container, paths }: Place,
   command: ExecCommand,
   terminal: Terminal | undefined,
-): Promise<string> {
+): Promise<OciProcess> {
   const spec = await readBundleSpec(container)
   const own = { user: { uid: 0, gid: 0 }, cwd: '/', args: [], ...spec.process }
   const notes = await world.notebook.read(container, paths.notesFile)
   const root = containerRoot(paths.bundle, spec.root?.path, notes?.init)
   const user = await execUser(command, own.user, root)
-  return inSlices(specJson(await inSlices(execProcess(own, command, user, terminal))))
+  return inSlices(execProcess(own, command, user, terminal))
 }
 
 interface Preparation {
-  readonly text: string
+  readonly process: OciProcess
   readonly stdio: ExecStdio
   readonly onDisconnect: OnDisconnect
 }
@@ -132,15 +141,15 @@ async function launchIn(
   { oci, launcher }: ExecWorld,
   place: Place,
   files: ExecFiles,
-  { text, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
+  { process, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
 ): Promise<LaunchedExec> {
   const { container, runtimeRoot } = place
   const id = randomBytes(16).toString('hex')
   const runtime = await runtimePath(oci, place)
   const monitorProgram = await monitorPath(oci, place)
-  await writeProcess(files.processFile, text)
   if (terminal !== undefined) await ensurePrivateDirectory(files.monitorDirectory)
   const cgroup = await makeExecCgroup(oci, place, runtime, id)
+  const mark = cgroup === undefined ? await makeExecMark(process) : undefined
   const sized = terminal?.size !== undefined
   const ahead = sized ? await wordsToRunAhead(oci, launcher, runtime, place.env) : undefined
   const argv = conmonExecArguments(files, {
@@ -163,6 +172,7 @@ async function launchIn(
           cwd: files.directory,
         }
   try {
+    await writeProcess(files.processFile, await inSlices(specJson(markedProcess(process, mark))))
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child)
       throw notStartedError(child, { containerId: container.id, command: failedCommand(argv) })
@@ -172,7 +182,7 @@ async function launchIn(
     const monitor = await readIdentity(child.pid)
     const outcome = outcomeOf(child, monitor, files)
     const cleared = outcome.then(() => Promise.allSettled([removeDirectory(files), cgroup?.remove()]))
-    const parts = { child, monitor, outcome, cleared, cgroup }
+    const parts = { child, monitor, outcome, cleared, cgroup, mark }
     return { id, files, argv, outcome, cleared, end: (limitMs) => endExec(parts, limitMs) }
   } catch (error) {
     await endUncertain(error, files)
@@ -240,22 +250,26 @@ interface ExecParts {
   readonly outcome: Promise<ExecOutcome>
   readonly cleared: Promise<unknown>
   readonly cgroup: ExecCgroup | undefined
+  readonly mark: ExecMark | undefined
 }
 
 /**
  * Again and again until the monitor reports: one that was just spawned has nothing below it yet, and would start the
- * runtime a moment after the first look.
+ * runtime a moment after the first look. One that does not report in time, stopped by a signal perhaps, is killed as well.
  */
 async function endExec(parts: ExecParts, limitMs: number): Promise<boolean> {
-  const { child, monitor, cleared, cgroup } = parts
+  const { child, monitor, cleared, cgroup, mark } = parts
+  const isMarked = mark === undefined ? undefined : (process: TreeProcess) => hasMark(process, mark)
   const endMs = performance.now() + limitMs
   do {
-    if (monitor !== undefined) await endProcessTree(monitor, limitMs)
+    if (monitor !== undefined) await endProcessTree(monitor, limitMs, { isMarked })
     await cgroup?.end(limitMs)
     if ((await within(cleared, lookAgainMs)) !== undefined) return true
   } while (performance.now() < endMs)
-  // It waits for what cannot be killed (state D, a frozen cgroup). It is given up on, and its exit is not known then.
+  // It waits for what cannot be killed (state D, a frozen cgroup), or is stopped. Its exit is not known then. Killed by us
+  // and by the launcher: either may be out of order.
   child.kill()
+  if (monitor !== undefined) signalIfAllowed(monitor, SIGKILL)
   return (await within(cleared, killGraceMs)) !== undefined
 }
 

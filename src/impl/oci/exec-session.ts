@@ -1,11 +1,12 @@
 /** A command whose streams are the caller's: started, handed over while it runs, its end told apart from theirs. */
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
+import { abortedCommand } from '../../surroundings/abort.ts'
 import type { ExecExit, ExecRequest, ExecSession } from '../exec-port.ts'
 import { killProcess, readIdentity } from '../process-identity.ts'
 import type { CarriedExec } from './exec-channel.ts'
 import { exitUnknown, notRun } from '../host/exec-errors.ts'
-import type { ExecWorld } from './exec-launch.ts'
+import type { ExecWorld, LaunchedExec, LaunchHooks } from './exec-launch.ts'
 import { checkExecRequest } from '../requests/exec-command.ts'
 import { launchWithFifos } from './exec-stream.ts'
 import { launchWithTerminal } from './exec-terminal.ts'
@@ -27,31 +28,49 @@ export async function startExec(
   container: Container,
   request: ExecRequest,
   signal: AbortSignal,
+  hooks: LaunchHooks,
 ): Promise<RunningExec> {
   checkExecRequest(request)
   throwIfAborted(signal)
   const launch = request.tty === true ? launchWithTerminal : launchWithFifos
-  const carried = await launch(world, container, request)
+  // Every wait until the command runs ends with its monitor; so its end is all that an abort needs.
+  let release: (() => void) | undefined
+  const onLaunched = (launched: LaunchedExec): void => {
+    hooks.onLaunched(launched)
+    release = onceAborted(signal, () => void launched.end(endLimitMs))
+  }
+  let carried: CarriedExec
+  try {
+    carried = await launch(world, container, request, { onLaunched, signal })
+  } finally {
+    release?.()
+  }
   const { pid } = carried
-  if (pid === undefined) throw await neverRan(carried, container, request)
+  if (pid === undefined || signal.aborted) throw await neverRan(carried, container, request, signal)
   const exec = runningExec(carried, { pid, container, request })
-  const onAbort = (): void => void exec.disconnect()
-  signal.addEventListener('abort', onAbort, { once: true })
-  void exec.session.exited.then(() => signal.removeEventListener('abort', onAbort))
-  if (signal.aborted) onAbort()
+  void exec.session.exited.then(onceAborted(signal, () => void exec.disconnect()))
   return exec
+}
+
+/** Returns what takes the listener away. */
+function onceAborted(signal: AbortSignal, act: () => void): () => void {
+  signal.addEventListener('abort', act, { once: true })
+  if (signal.aborted) act()
+  return () => signal.removeEventListener('abort', act)
 }
 
 async function neverRan(
   { launched: { outcome, cleared, argv: monitorArgv }, channel }: CarriedExec,
   { id: containerId }: Container,
   { argv }: ExecRequest,
+  signal: AbortSignal,
 ): Promise<OciError> {
   for (const stream of [channel.stdin, channel.stdout, channel.stderr]) stream?.destroy()
   const end = await outcome
   const { monitorExit } = end
   const failed = { containerId, operation: 'startExec', argv, monitorArgv, monitorExit } as const
   await cleared
+  if (signal.aborted) return abortedCommand({ containerId, operation: 'startExec' }, signal.reason)
   return end.kind === 'failed' ? notRun(end.words, failed) : exitUnknown(failed)
 }
 

@@ -4,7 +4,7 @@ import type { Container } from '../../container.ts'
 import { execDrainDefaultMs, type ExecRequest } from '../exec-port.ts'
 import { FifoEnd, readFifo, writeFifo, type FifoReadable } from '../fifo.ts'
 import { within } from '../launcher/deadlines.ts'
-import type { CarriedExec, ExecChannel } from './exec-channel.ts'
+import type { CarriedExec, ExecChannel, Launching } from './exec-channel.ts'
 import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecStdio, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { readPidFile } from './monitor.ts'
@@ -22,6 +22,7 @@ export async function launchWithFifos(
   world: ExecWorld,
   container: Container,
   request: ExecRequest,
+  { onLaunched }: Launching,
 ): Promise<CarriedExec> {
   const paths = await world.home.takeFifos(3)
   let ends: Ends | undefined
@@ -35,6 +36,7 @@ export async function launchWithFifos(
     }
     ends = openEnds(stdio)
     const launched = await launchExec(world, container, request, stdio)
+    onLaunched(launched)
     const channel = channelOf(ends, request)
     try {
       return { launched, channel, pid: await whenRunning(launched) }
@@ -103,7 +105,7 @@ function wanted(stderr: FifoReadable | undefined, request: ExecRequest): FifoRea
   return undefined
 }
 
-/** The pid of the command once it runs: the runtime writes it then. */
+/** The pid of the command once it runs: the runtime writes it then. The wait ends with the monitor at the latest. */
 async function whenRunning({ files, outcome }: LaunchedExec): Promise<number | undefined> {
   const ended = outcome.then(() => 'ended' as const)
   for (let pauseMs = pauseMinMs; ; pauseMs = Math.min(pauseMs * 1.5, pauseMaxMs)) {

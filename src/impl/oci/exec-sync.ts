@@ -6,11 +6,13 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
+import type { OciError } from '../../errors/index.ts'
+import { abortedCommand, execStartTimeoutError } from '../../surroundings/abort.ts'
 import {
   execDrainDefaultMs,
   execOutputDefaultMaxBytes,
   execTimedOutText,
+  type ExecOptions,
   type ExecSyncRequest,
   type ExecSyncResult,
 } from '../exec-port.ts'
@@ -20,6 +22,7 @@ import { whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown, notRun, type FailedExec } from '../host/exec-errors.ts'
 import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecOutcome, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
+import { readPidFile } from './monitor.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 
 /** Node's timers take no more; nobody waits longer. */
@@ -27,34 +30,40 @@ const timerMaxMs = 2 ** 31 - 1
 const endLimitMs = 2000
 
 export interface SyncHooks {
-  /** The command runs, or soon will. */
-  onLaunched(launched: LaunchedExec): void
+  /** The command is being launched: over, for the keeper of commands, when what comes of this is. */
+  onLaunching(launching: Promise<LaunchedExec>): void
 }
 
 export async function execSync(
   world: ExecWorld,
   container: Container,
   request: ExecSyncRequest,
-  signal: AbortSignal,
+  options: ExecOptions,
   hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
   checkExecSyncLimits(request)
-  throwIfAborted(signal)
-  const launching = launch(world, container, request, hooks)
-  const first = await firstOf(launching, request.timeoutMs, signal)
-  if (typeof first === 'string') {
-    // It has not begun in its time. It is ended as soon as it does, but a launcher that does not answer is not waited for.
-    await within(
-      launching.then(endLate).catch(() => undefined),
-      endLimitMs,
-    )
-    const nothing = { stdout: Buffer.alloc(0), truncated: false, drained: true }
-    return cutShort(first, container.id, nothing)
-  }
-  const { launched, captures } = first
+  throwIfAborted(options.signal)
   const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
-  const { exit, drained } = await collect(launched, captures, { ...request, signal })
-  return resultOf(exit, captures, drained, { ...failed, monitorArgv: launched.argv })
+  const start = new StartLimit(options)
+  try {
+    const launching = launch(world, container, request)
+    hooks.onLaunching(launching.then(({ launched }) => launched))
+    const first = await firstOf(launching, request.timeoutMs, start.over)
+    if (typeof first === 'string') {
+      // Somebody does not answer who should start it. What comes of it later is ended then.
+      const ended = launching.then(endLate).catch(() => undefined)
+      if (first !== 'timeout') throw interrupted(first, container.id, options)
+      await within(ended, endLimitMs)
+      return timedOut({ stdout: Buffer.alloc(0), truncated: false, drained: true })
+    }
+    const { launched, captures } = first
+    start.watch(launched)
+    const { exit, drained } = await collect(launched, captures, request, start.over)
+    if (exit === 'abort' || exit === 'notStarted') throw interrupted(exit, container.id, options)
+    return resultOf(exit, captures, drained, { ...failed, monitorArgv: launched.argv })
+  } finally {
+    start.release()
+  }
 }
 
 type Captures = readonly [stdout: FifoCapture, stderr: FifoCapture]
@@ -64,12 +73,7 @@ interface Launched {
   readonly captures: Captures
 }
 
-async function launch(
-  world: ExecWorld,
-  container: Container,
-  request: ExecSyncRequest,
-  hooks: SyncHooks,
-): Promise<Launched> {
+async function launch(world: ExecWorld, container: Container, request: ExecSyncRequest): Promise<Launched> {
   const { outputMaxBytes = execOutputDefaultMaxBytes } = request
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
@@ -77,7 +81,6 @@ async function launch(
     const [stdout, stderr] = paths
     for (const path of paths) ends.push(FifoEnd.toRead(path))
     const launched = await launchExec(world, container, request, { stdout, stderr })
-    hooks.onLaunched(launched)
     const [out, err] = ends.map((end) => new FifoCapture(end, outputMaxBytes))
     if (out === undefined || err === undefined) throw new Error('two FIFOs were asked for')
     return { launched, captures: [out, err] }
@@ -89,26 +92,29 @@ async function launch(
 }
 
 async function endLate({ launched, captures }: Launched): Promise<void> {
-  const isCleared = await launched.end(endLimitMs)
+  await launched.end(endLimitMs)
   for (const capture of captures) capture.close()
-  if (isCleared) await launched.cleared
 }
 
-type Limit = 'timeout' | 'abort'
+type Interruption = 'abort' | 'notStarted'
+type Limit = 'timeout' | Interruption
 type Ending = ExecOutcome | Limit
 
 async function collect(
   launched: LaunchedExec,
   captures: Captures,
-  { timeoutMs, drainMs = execDrainDefaultMs, signal }: ExecSyncRequest & { readonly signal: AbortSignal },
+  { timeoutMs, drainMs = execDrainDefaultMs }: ExecSyncRequest,
+  interruption: Promise<Interruption>,
 ): Promise<{ exit: Ending; drained: boolean }> {
-  const exit = await firstOf(launched.outcome, timeoutMs, signal)
-  // One that does not end is given up on: it may be stuck in the kernel, or the launcher does not tell of its end.
-  const isCleared = typeof exit !== 'string' || (await launched.end(endLimitMs))
+  const exit = await firstOf(launched.outcome, timeoutMs, interruption)
+  // What does not die is not waited for: the keeper of commands has it until it is gone.
+  const isGone = typeof exit !== 'string' || (await launched.end(endLimitMs))
   const ended = Promise.all(captures.map((capture) => capture.ended))
   // What was killed has nothing more to say; what escaped may go on for ever.
-  const whole = await within(ended, typeof exit === 'string' ? 0 : drainMs)
-  if (isCleared) await launched.cleared
+  const [whole] = await Promise.all([
+    within(ended, typeof exit === 'string' ? 0 : drainMs),
+    isGone ? launched.cleared : undefined,
+  ])
   for (const capture of captures) capture.close()
   // The descriptors are closed in the next turn; who counts them may do so at once.
   await turn()
@@ -118,10 +124,10 @@ async function collect(
 async function firstOf<Outcome>(
   outcome: Promise<Outcome>,
   timeoutMs: number | undefined,
-  signal: AbortSignal,
+  interruption: Promise<Interruption>,
 ): Promise<Outcome | Limit> {
   const over = new AbortController()
-  const limits: Promise<Limit>[] = [aborted(signal, over.signal)]
+  const limits: Promise<Limit>[] = [interruption]
   if (timeoutMs !== undefined)
     limits.push(
       new Promise((resolve) =>
@@ -135,6 +141,45 @@ async function firstOf<Outcome>(
   }
 }
 
+/** What interrupts the wait for a command: the caller's abort, and a limit until it runs. */
+class StartLimit {
+  readonly over: Promise<Interruption>
+  readonly #released = new AbortController()
+  #launched: LaunchedExec | undefined
+
+  constructor({ signal, startTimeoutMs }: ExecOptions) {
+    const released = this.#released.signal
+    const { promise: expired, resolve } = Promise.withResolvers<'notStarted'>()
+    const look = async (): Promise<void> => {
+      // Whoever has a pid runs, and has all the time that he was given.
+      const pid = this.#launched && (await readPidFile(this.#launched.files.pidFile).catch(() => undefined))
+      if (pid === undefined) resolve('notStarted')
+    }
+    if (startTimeoutMs !== undefined)
+      whenExpired(Math.min(startTimeoutMs, timerMaxMs), released, () => void look())
+    this.over = Promise.race([aborted(signal, released), expired])
+  }
+
+  watch(launched: LaunchedExec): void {
+    this.#launched = launched
+  }
+
+  release(): void {
+    this.#released.abort()
+  }
+}
+
+function interrupted(
+  by: Interruption,
+  containerId: string,
+  { signal, startTimeoutMs = 0 }: ExecOptions,
+): OciError {
+  const waiter = { containerId, operation: 'execSyncContainer' } as const
+  return by === 'notStarted'
+    ? execStartTimeoutError(waiter, startTimeoutMs)
+    : abortedCommand(waiter, signal.reason)
+}
+
 /** The listener goes when nobody waits any more: one signal may be given to thousands of probes. */
 function aborted(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
   return new Promise((resolve) => {
@@ -146,26 +191,27 @@ function aborted(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
   })
 }
 
-function resultOf(exit: Ending, [out, err]: Captures, drained: boolean, failed: FailedExec): ExecSyncResult {
+function resultOf(
+  exit: ExecOutcome | 'timeout',
+  [out, err]: Captures,
+  drained: boolean,
+  failed: FailedExec,
+): ExecSyncResult {
   const output = { stdout: out.bytes, stderr: err.bytes }
   const truncated = out.truncated || err.truncated
-  if (typeof exit === 'string') return cutShort(exit, failed.containerId, { ...output, truncated, drained })
+  if (exit === 'timeout') return timedOut({ ...output, truncated, drained })
   const { monitorExit } = exit
   if (exit.kind === 'failed') throw notRun(exit.words, { ...failed, monitorExit }, output)
   if (exit.exit.kind === 'unknown') throw exitUnknown({ ...failed, monitorExit }, output)
   return { exitCode: exit.exit.code, ...output, timedOut: false, truncated, drained }
 }
 
-/** Without an outcome of its own: what it had written by then is all there is. */
-function cutShort(
-  limit: Limit,
-  containerId: string,
-  { stdout, truncated, drained }: Pick<ExecSyncResult, 'stdout' | 'truncated' | 'drained'>,
-): ExecSyncResult {
-  if (limit === 'timeout') {
-    const stderr = Buffer.from(execTimedOutText)
-    return { exitCode: -1, stdout, stderr, timedOut: true, truncated, drained }
-  }
-  const message = `the command in container ${containerId} was aborted and ended`
-  throw new OciError('ERR_ABORTED', message, { containerId, operation: 'execSyncContainer' })
+/** What it had written to stdout by then is all there is. */
+function timedOut({
+  stdout,
+  truncated,
+  drained,
+}: Pick<ExecSyncResult, 'stdout' | 'truncated' | 'drained'>): ExecSyncResult {
+  const stderr = Buffer.from(execTimedOutText)
+  return { exitCode: -1, stdout, stderr, timedOut: true, truncated, drained }
 }

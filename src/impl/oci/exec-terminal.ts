@@ -15,7 +15,7 @@ import type { AttachBridge, BridgeSession, BridgeTarget } from '../attach-bridge
 import { execDrainDefaultMs, type ExecRequest } from '../exec-port.ts'
 import { FifoEnd, writeFifo } from '../fifo.ts'
 import type { TerminalSize } from '../terminal-size.ts'
-import type { CarriedExec, ExecChannel } from './exec-channel.ts'
+import type { CarriedExec, ExecChannel, Launching } from './exec-channel.ts'
 import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { watchForEnd } from './exec-terminal-end.ts'
@@ -29,13 +29,14 @@ export async function launchWithTerminal(
   world: ExecWorld,
   container: Container,
   request: ExecRequest,
+  launching: Launching,
 ): Promise<CarriedExec> {
   const sizes = new WishedSizes(request.resize$, (err) =>
     world.oci.logger.warn({ containerId: container.id, err }, 'the size of a terminal was not set'),
   )
   try {
     const size = sizes.latest ?? request.size
-    const { launched, session, pid } = await launchAndJoin(world, container, request, size)
+    const { launched, session, pid } = await launchAndJoin(world, container, { ...request, size }, launching)
     const over = new AbortController()
     void launched.outcome.then(() => over.abort())
     over.signal.addEventListener('abort', () => sizes.close(), { once: true })
@@ -62,7 +63,7 @@ async function launchAndJoin(
   world: ExecWorld,
   container: Container,
   request: ExecRequest,
-  size: TerminalSize | undefined,
+  { onLaunched, signal }: Launching,
 ): Promise<Joined> {
   const paths = await world.home.takeFifos(2)
   const ends: FifoEnd[] = []
@@ -72,11 +73,14 @@ async function launchAndJoin(
     ends.push(startEnd)
     const reportsEnd = FifoEnd.toRead(reports)
     ends.push(reportsEnd)
-    const launched = await launchExec(world, container, request, { terminal: { size, start, reports } })
+    const launched = await launchExec(world, container, request, {
+      terminal: { size: request.size, start, reports },
+    })
+    onLaunched(launched)
     const starter = writeFifo(startEnd).on('error', () => undefined)
     const monitor = new MonitorReports(reportsEnd)
     try {
-      const joined = await join(world.attachBridge, launched, starter, monitor)
+      const joined = await join(world.attachBridge, launched, starter, monitor, signal)
       if (joined.pid !== undefined && request.stdin === true) await knock(world.attachBridge, launched)
       return { launched, ...joined }
     } finally {
@@ -89,18 +93,22 @@ async function launchAndJoin(
   }
 }
 
-/** Whatever goes wrong, the monitor has ended before the start pipe does: it takes that for its second byte. */
+/**
+ * Whatever goes wrong, the monitor has ended before the start pipe does: it takes that for its second byte. Every wait ends
+ * with the monitor, or with `signal`.
+ */
 async function join(
   bridge: AttachBridge,
   launched: LaunchedExec,
   starter: Writable,
   monitor: MonitorReports,
+  signal: AbortSignal,
 ): Promise<Omit<Joined, 'launched'>> {
   starter.write('1')
   const isReady = (await monitor.next()) !== undefined
   try {
     if (!isReady) throw new OciError('ERR_NOT_RUNNING', 'the monitor does not listen')
-    const session = await bridge.open(targetOf(launched, 'whole'))
+    const session = await bridge.open(targetOf(launched, 'whole'), signal)
     session.stderr.resume()
     starter.end('2')
     const pid = await monitor.next()

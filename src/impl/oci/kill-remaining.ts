@@ -9,6 +9,8 @@ import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
+import { cgroupDirectories } from '../host/cgroups.ts'
+import { emptyCgroup } from '../host/kill-cgroup.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
 import { runRuntime } from '../host/runtime-command.ts'
 import { placeOf, type OciWorld, type Place } from './world.ts'
@@ -23,10 +25,14 @@ export async function killRemaining(
   try {
     await runRuntime(world, place, { verb: 'kill', flags: ['--all'], operands: ['KILL'] }, signal)
   } catch (error) {
+    if (!isOciError(error)) throw error
     // Nobody is left.
-    if (isOciError(error) && (error.code === 'ERR_NOT_RUNNING' || error.code === 'ERR_UNKNOWN_TO_RUNTIME'))
-      return
-    throw error
+    if (error.code === 'ERR_NOT_RUNNING') return
+    if (error.code !== 'ERR_UNKNOWN_TO_RUNTIME') throw error
+    // The runtime's files are gone, which says nothing of processes.
+    const mounts = await world.cgroupMounts()
+    const notes = await world.notebook.read(container, place.paths.notesFile)
+    await emptyCgroup(mounts, cgroupDirectories(mounts, notes?.cgroupPaths ?? {}), signal)
   }
 }
 

@@ -11,18 +11,9 @@ import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, OciError } from '../../errors/index.ts'
 import type { Logger } from '../../surroundings/logger.ts'
-import {
-  cgroupDirectories,
-  cgroupDirectory,
-  type CgroupMount,
-  readCgroupPaths,
-  readCgroupProcesses,
-} from '../host/cgroups.ts'
-import { containerCgroupPath, groupsIn, missingCgroups } from '../host/container-cgroups.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
+import { cgroupDirectory, type CgroupMount } from '../host/cgroups.ts'
+import { containerCgroupPath, missingCgroups } from '../host/container-cgroups.ts'
 import type { Notes } from './notes.ts'
-
-const SIGKILL = 9
 
 /** The group's path, the same in all hierarchies. ERR_INVALID_ARGUMENT when the parent is no path of a cgroup. */
 export function monitorCgroupPath(cgroupParent: string | undefined, id: string): string {
@@ -122,24 +113,5 @@ async function fillCpuset(mountPoint: string, directory: string): Promise<void> 
       await writeFile(`${child}/${file}`, await readFile(`${parent}/${file}`, 'latin1'), { flag: 'r+' })
     }
     parent = child
-  }
-}
-
-/**
- * Kills whatever is in these groups and below them: the monitor, a runtime that hangs, its hooks, an init. Each pid is looked
- * up again before it is signalled, so that one that was handed to a stranger meanwhile is not hit.
- */
-export async function killCgroups(
-  mounts: readonly CgroupMount[],
-  directories: readonly string[],
-): Promise<void> {
-  for (const directory of directories) {
-    await killCgroups(mounts, await groupsIn(directory))
-    for (const pid of await readCgroupProcesses(directory)) {
-      if (pid <= 1 || pid === process.pid) continue
-      const identity = await readIdentity(pid)
-      const inside = cgroupDirectories(mounts, await readCgroupPaths(pid)).includes(directory)
-      if (identity !== undefined && inside) killProcess(identity, SIGKILL)
-    }
   }
 }

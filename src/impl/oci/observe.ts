@@ -4,16 +4,19 @@ import { isOciError } from '../../errors/index.ts'
 import { isFrozen } from '../host/freezer.ts'
 import { runtimeState, type RuntimeState } from '../host/runtime-state.ts'
 import { waitsForStart } from '../host/start-fifo.ts'
-import { readIdentity } from '../process-identity.ts'
+import { observeProcess, readIdentity } from '../process-identity.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
-import { placeOf, type OciWorld } from './world.ts'
+import { type OciWorld, type Place, placeOf } from './world.ts'
 
 /** In the words of the port: crun and runc tell by the same FIFO. */
 export async function isStarted(world: OciWorld, container: Container): Promise<boolean | undefined> {
   return (await waitsForStart((await placeOf(world, container)).paths.runtimeState)) ? false : undefined
 }
 
-/** Invariant: `absent` is only what the runtime itself says. Whatever else goes wrong is an error and changes nothing. */
+/**
+ * Invariant: `absent` is only what the runtime itself says of a container whose process is not there either. Whatever else
+ * goes wrong is an error and changes nothing.
+ */
 export async function observe(
   world: OciWorld,
   container: Container,
@@ -24,8 +27,7 @@ export async function observe(
   try {
     state = await runtimeState(world, place, { signal, timeoutMs })
   } catch (error) {
-    if (isOciError(error) && error.code === 'ERR_UNKNOWN_TO_RUNTIME')
-      return { status: 'absent', init: undefined }
+    if (isOciError(error) && error.code === 'ERR_UNKNOWN_TO_RUNTIME') return observeUnknown(world, place)
     throw error
   }
   world.ours.add(container)
@@ -38,4 +40,12 @@ export async function observe(
   const waits = status === 'paused' && (await waitsForStart(place.paths.runtimeState))
   if (waits) return { status: 'created', init }
   return { status: frozen ? 'paused' : status, init }
+}
+
+/** The runtime's files are not there; the process may be. */
+async function observeUnknown(world: OciWorld, { container, paths }: Place): Promise<Observation> {
+  const init = (await world.notebook.read(container, paths.notesFile))?.init
+  if (init === undefined || (await observeProcess(init)) === 'gone')
+    return { status: 'absent', init: undefined }
+  return { status: (await isFrozen(world, init)) === true ? 'paused' : 'running', init }
 }

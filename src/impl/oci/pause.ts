@@ -8,7 +8,8 @@ import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import type { EffectOptions, Observation } from '../runtime-impl.ts'
 import { observe } from './observe.ts'
-import { isFrozen, seeFrozen } from '../host/freezer.ts'
+import { isFrozen, seeFrozen, thaw } from '../host/freezer.ts'
+import { observeProcess } from '../process-identity.ts'
 import { justBefore, runRuntime } from '../host/runtime-command.ts'
 import { assertOwnCgroup } from './own-cgroup.ts'
 import { placeOf, type OciWorld } from './world.ts'
@@ -41,6 +42,11 @@ async function toggle(
   try {
     await runRuntime(world, place, { verb, timeoutMs: options.timeoutMs }, options.signal)
   } catch (error) {
+    const init = notes?.init
+    const isUnknown = isOciError(error) && error.code === 'ERR_UNKNOWN_TO_RUNTIME'
+    // Its files are gone, and it is not: nobody else would thaw it.
+    if (isUnknown && verb === 'resume' && init !== undefined && (await observeProcess(init)) === 'alive')
+      return thaw(world, init)
     if (!isOciError(error) || (error.code !== 'ERR_NOT_RUNNING' && error.code !== 'ERR_WRONG_STATUS'))
       throw error
     const { status } = await observe(world, container, options)

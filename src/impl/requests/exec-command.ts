@@ -1,5 +1,5 @@
 /**
- * What a command must look like to be run in a container, by any runtime. Pure.
+ * What a command must look like to be run in a container, by any runtime, and how many there may be. Pure.
  *
  * Deliberately not here: whether the container has it, and the user, who is looked up in the container.
  */
@@ -11,6 +11,22 @@ import type { ExecCommand, ExecRequest, ExecSyncRequest } from '../exec-port.ts'
 const argumentMaxBytes = 131_071
 const argumentsMaxBytes = 2 * 1024 * 1024
 const argumentsMax = 65_536
+
+/** Each has up to three FIFOs and a caller who waits for it; what is beyond is refused, not queued. */
+const execsMax = 1024
+/** So that a container that holds up its own commands leaves room for those of others. */
+const execsPerContainerMax = 128
+
+/** ERR_BUSY when there is no room for one more beside so many: of one implementation in all, and in the container. */
+export function checkExecCounts(containerId: string, inAll: number, inContainer: number): void {
+  if (inContainer >= execsPerContainerMax)
+    throw busy(containerId, `${execsPerContainerMax} commands run in container ${containerId} already`)
+  if (inAll >= execsMax) throw busy(containerId, `${execsMax} commands run in containers already`)
+}
+
+function busy(containerId: string, what: string): OciError {
+  return new OciError('ERR_BUSY', `${what}, and no more are started until one ends`, { containerId })
+}
 
 /** Throws ERR_INVALID_ARGUMENT with the field for what no runtime could do, before anything is touched. */
 export function checkExecCommand({ argv, env = {}, cwd }: ExecCommand): void {

@@ -2,6 +2,7 @@
  * A command that one supervisor has asked for, from its admission until it is over, whether it runs already or not; and
  * what its caller is told when it does not come to its end.
  */
+import { execStartTimeoutError } from '../../surroundings/abort.ts'
 import { isOciError, OciError, type ErrorCode } from '../../errors/index.ts'
 import { ExecSyncError, type ExecCommand, type ExecSession, type ExecSyncResult } from '../exec-port.ts'
 import type { SimulatedContainer } from './simulated-container.ts'
@@ -12,13 +13,15 @@ import type { SimulatedScript } from './simulated-script.ts'
 export type ExecVerb = 'execSyncContainer' | 'startExec'
 
 /** Who has left before its end. */
-type Leaver = 'aborted' | 'timedOut' | 'ended' | 'closed'
+type Leaver = 'aborted' | 'timedOut' | 'notStarted' | 'ended' | 'closed'
 
 export interface AdmissionOptions {
   readonly verb: ExecVerb
   readonly containerId: string
   /** The caller's. */
   readonly signal: AbortSignal
+  /** Until it runs. */
+  readonly startTimeoutMs: number | undefined
   /** Unique in this supervisor. */
   readonly number: number
   onOver(): void
@@ -58,6 +61,10 @@ export class ExecAdmission {
 
   get isTimedOut(): boolean {
     return this.#why === 'timedOut'
+  }
+
+  get isAborted(): boolean {
+    return this.#why === 'aborted'
   }
 
   leave(why: Leaver): void {
@@ -107,6 +114,7 @@ export class ExecAdmission {
         `the runtime was closed while a command ran in ${containerId}`,
         details,
       )
+    if (this.#why === 'notStarted') return execStartTimeoutError(details, this.#options.startTimeoutMs ?? 0)
     return new OciError(
       'ERR_ABORTED',
       `the command in container ${containerId} was aborted and ended`,

@@ -98,6 +98,7 @@ function handOver(
     exec.stderr?.discard()
   }
   // A start that was late: whoever asked for it has left.
+  if (admission.isAborted) void endExec(clock, exec)
   if (admission.left.aborted) admission.disconnect()
   void seeOff(clock, admission, exec, drainMs)
   return session

@@ -22,6 +22,7 @@ export async function execSync(
   { clock, script, existing, run }: Supervision,
   container: Container,
   request: ExecSyncRequest,
+  startTimeoutMs: number | undefined,
   admit: () => ExecAdmission,
 ): Promise<ExecSyncResult> {
   checkExecCommand(request)
@@ -29,9 +30,11 @@ export async function execSync(
   const look = existing(container)
   const admission = admit()
   const timer = setLimit(clock, request.timeoutMs ?? Infinity, () => admission.leave('timedOut'))
+  const startTimer = setLimit(clock, startTimeoutMs ?? Infinity, () => admission.leave('notStarted'))
   try {
     return await run('execSync', container, admission.left, () => {
       const exec = admission.launch(script, look(), request, connection)
+      clock.clearTimeout(startTimer)
       return collect(clock, admission, exec, request)
     })
   } catch (error) {
@@ -39,6 +42,7 @@ export async function execSync(
     throw admission.told(error)
   } finally {
     clock.clearTimeout(timer)
+    clock.clearTimeout(startTimer)
     admission.over()
   }
 }

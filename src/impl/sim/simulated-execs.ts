@@ -5,7 +5,6 @@
  * Deliberately not here: the command itself (simulated-exec.ts), which lives in the world and may outlive the supervisor.
  */
 import type { Container } from '../../container.ts'
-import { OciError } from '../../errors/index.ts'
 import type {
   ExecOptions,
   ExecPort,
@@ -14,15 +13,13 @@ import type {
   ExecSyncRequest,
   ExecSyncResult,
 } from '../exec-port.ts'
+import { checkExecCounts } from '../requests/exec-command.ts'
 import { ExecAdmission, type ExecVerb } from './exec-admission.ts'
 import { endExec, within } from './exec-end.ts'
 import { startExec } from './exec-stream.ts'
 import { execSync } from './exec-sync.ts'
 import type { SimulatedExec } from './simulated-exec.ts'
 import type { Supervision } from './supervision.ts'
-
-/** As RuntimeOCI has it. */
-const execsMax = 1024
 
 export class SimulatedExecs implements ExecPort {
   readonly #supervision: Supervision
@@ -34,7 +31,7 @@ export class SimulatedExecs implements ExecPort {
   }
 
   execSync(container: Container, request: ExecSyncRequest, options: ExecOptions): Promise<ExecSyncResult> {
-    return execSync(this.#supervision, container, request, () =>
+    return execSync(this.#supervision, container, request, options.startTimeoutMs, () =>
       this.#admit('execSyncContainer', container, options),
     )
   }
@@ -82,14 +79,14 @@ export class SimulatedExecs implements ExecPort {
     return [...this.#admissions].filter((admission) => admission.containerId === containerId)
   }
 
-  #admit(verb: ExecVerb, { id: containerId }: Container, { signal }: ExecOptions): ExecAdmission {
-    if (this.#admissions.size >= execsMax)
-      throw new OciError('ERR_BUSY', `${execsMax} commands run in containers already`, { containerId })
+  #admit(verb: ExecVerb, { id: containerId }: Container, options: ExecOptions): ExecAdmission {
+    checkExecCounts(containerId, this.#admissions.size, this.#of(containerId).length)
     this.#lastNumber += 1
     const admission: ExecAdmission = new ExecAdmission({
       verb,
       containerId,
-      signal,
+      signal: options.signal,
+      startTimeoutMs: options.startTimeoutMs,
       number: this.#lastNumber,
       onOver: () => this.#admissions.delete(admission),
     })

@@ -4,6 +4,7 @@
  */
 import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
+import { untilAborted } from '../host/waiting.ts'
 import { readProcessStat } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { streamControl, streamsSpec } from './container-streams.ts'
@@ -18,7 +19,8 @@ import type { ContainerStreams } from './streams/streams.ts'
 import { heldTask, holdTask, type Task } from './task.ts'
 import { placeOf, type VmPlace, type VmWorld } from './world.ts'
 
-const answerMs = 10_000
+/** Verbs that wait for it have 10 s and more. */
+const answerMs = 4000
 const statusStopped = 3
 
 /**
@@ -26,8 +28,13 @@ const statusStopped = 3
  * when its shim is dead, ERR_TIMEOUT when that does not answer.
  */
 export function taskOf(world: VmWorld, container: Container, signal?: AbortSignal): Promise<Task> {
-  if (world.tasks.has(container.id)) return heldTask(world, container)
-  const adopting = adopt(world, container, signal)
+  const task = world.tasks.has(container.id) ? heldTask(world, container) : beginAdopting(world, container)
+  return signal === undefined ? task : untilAborted(task, signal)
+}
+
+/** It is nobody's own: others may wait for it whose patience is another. It has limits of its own. */
+function beginAdopting(world: VmWorld, container: Container): Promise<Task> {
+  const adopting = adopt(world, container)
   world.tasks.set(container.id, adopting)
   adopting.catch(() => {
     if (world.tasks.get(container.id) === adopting) world.tasks.delete(container.id)
@@ -35,7 +42,7 @@ export function taskOf(world: VmWorld, container: Container, signal?: AbortSigna
   return adopting
 }
 
-async function adopt(world: VmWorld, container: Container, signal: AbortSignal | undefined): Promise<Task> {
+async function adopt(world: VmWorld, container: Container): Promise<Task> {
   const place = await placeOf(world, container)
   const notes = await world.notebook.read(container, place.paths.notesFile)
   const socketPath = notes?.socketPath ?? (await readAddress(place.paths.addressFile))
@@ -45,10 +52,10 @@ async function adopt(world: VmWorld, container: Container, signal: AbortSignal |
   }
   // Its shim waits for somebody to tell its events to, five seconds with each.
   await world.events()
-  const shim = await joinAgain(world, container, socketPath, signal)
+  const shim = await joinAgain(world, container, socketPath)
   try {
     const request = { id: container.id }
-    const state = await shim.call(TaskService.method.state, request, { timeoutMs: answerMs, signal })
+    const state = await shim.call(TaskService.method.state, request, { timeoutMs: answerMs })
     return await hold(world, place, { shim, state, notes })
   } catch (error) {
     world.shims.leave(socketPath, container.id)
@@ -56,14 +63,9 @@ async function adopt(world: VmWorld, container: Container, signal: AbortSignal |
   }
 }
 
-async function joinAgain(
-  world: VmWorld,
-  { id: containerId }: Container,
-  socketPath: string,
-  signal: AbortSignal | undefined,
-): Promise<Shim> {
+async function joinAgain(world: VmWorld, { id: containerId }: Container, socketPath: string): Promise<Shim> {
   try {
-    return await world.shims.join(socketPath, { containerId, timeoutMs: answerMs, signal })
+    return await world.shims.join(socketPath, { containerId, timeoutMs: answerMs })
   } catch (error) {
     if (!isOciError(error) || error.code !== 'ERR_MONITOR_FAILED') throw error
     const message = `the shim of container ${containerId} is gone: ${error.message}`

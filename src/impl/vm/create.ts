@@ -8,6 +8,7 @@
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
+import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { allEnded } from '../all-ended.ts'
 import { readCgroupPaths } from '../host/cgroups.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
@@ -30,8 +31,12 @@ import { openShimLog, startShim } from './shim/start-shim.ts'
 import { makeContainerStreams } from './streams/container-streams.ts'
 import type { ContainerStreams } from './streams/streams.ts'
 import { holdTask } from './task.ts'
-import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
+import type { CallOptions } from './ttrpc/client.ts'
+import { isRpcError, type RpcError, rpcStatus } from './ttrpc/rpc-error.ts'
 import type { VmPlace, VmWorld } from './world.ts'
+
+/** For the word of a shim that was just started. */
+const knownMaxMs = 10_000
 
 /** Throws what {@link preflight} throws, what the shim's words mean, ERR_MONITOR_FAILED, ERR_MONITOR_LOST, ERR_TIMEOUT. */
 export async function create(world: VmWorld, container: Container, options: CreateOptions): Promise<Created> {
@@ -92,7 +97,7 @@ async function createInShim(
     shim = await startShim(world, place, { shimPath, streams: streams.paths, signal, leftMs })
     notes = { ...notes, socketPath: shim.socketPath, shim: shim.process }
     await allEnded([
-      refuseKnown(world, shim, container, leftMs()),
+      refuseKnown(world, shim, container, { timeoutMs: Math.min(knownMaxMs, leftMs()), signal }),
       world.notebook.write(container, paths.notesFile, notes),
     ])
     // What it starts is where it is: this comes before the container does.
@@ -151,10 +156,10 @@ async function refuseKnown(
   world: VmWorld,
   shim: Shim,
   { id: containerId }: Container,
-  timeoutMs: number,
+  options: CallOptions,
 ): Promise<void> {
   try {
-    await shim.call(TaskService.method.state, { id: containerId }, { timeoutMs })
+    await shim.call(TaskService.method.state, { id: containerId }, options)
   } catch (error) {
     if (isRpcError(error, rpcStatus.notFound)) return
     throw error
@@ -185,12 +190,24 @@ async function askToCreate(
     ...shimOptions(world, checked),
   }
   const options = { timeoutMs, signal, tellTimeout: true }
-  const { pid } = await shim.call(TaskService.method.create, request, options)
+  const { pid } = await shim.call(TaskService.method.create, request, options).catch((error: unknown) => {
+    throw isRpcError(error) ? createFailure(error) : error
+  })
   // Nobody must ever be led to signal us, or init.
   if (pid > 1 && pid !== process.pid)
     return { pid, startTicks: (await readProcessStat(pid))?.startTicks ?? '0' }
   const message = `the shim says that the process of container ${container.id} is ${pid}`
   throw new OciError('ERR_MONITOR_FAILED', message, { containerId: container.id })
+}
+
+/** What has no code of its own is refused by the runtime, as with RuntimeOCI. */
+function createFailure(error: RpcError): OciError {
+  const { code, field } = readRuntimeWords(error.words)
+  if (error.code === 'ERR_RUNTIME_FAILED')
+    return new OciError('ERR_CREATE_FAILED', error.message, { cause: error })
+  return code === undefined || field === undefined
+    ? error
+    : new OciError(code, error.message, { field, cause: error })
 }
 
 /** runc's shim and others take options of different types, and refuse each other's. */

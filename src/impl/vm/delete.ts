@@ -6,14 +6,18 @@ import type { EffectOptions } from '../runtime-impl.ts'
 import { taskOf } from './adopt.ts'
 import { cleanUp } from './clean-up.ts'
 import { deleteBelow, forget } from './forget.ts'
+import type { VmNotes } from './notes.ts'
+import { removeContainerCgroups } from '../host/container-cgroups.ts'
+import { endInit } from '../host/end-init.ts'
 import { removeContainersFiles } from './leftovers.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import type { Shim } from './shim/connection.ts'
 import { killLostShims, shutDown } from './shim/end-shim.ts'
 import { isRpcError, rpcStatus } from './ttrpc/rpc-error.ts'
-import { placeOf, type VmPlace, type VmWorld } from './world.ts'
+import { belowShim, placeOf, type VmPlace, type VmWorld } from './world.ts'
 
-const deleteMs = 60_000
+/** A shim waits two seconds for what still holds an output; runtimes below it take less than one. */
+const deleteMs = 10_000
 
 export async function deleteContainer(
   world: VmWorld,
@@ -31,11 +35,16 @@ export async function deleteContainer(
   const notes = await world.notebook.read(container, place.paths.notesFile)
   // Never created, or cleaned up.
   if (notes === undefined && !world.tasks.has(container.id) && !world.ours.has(container)) return
-  const shim = await shimOf(world, place, signal)
+  const shim = await shimOf(world, place, notes, signal)
   if (shim === undefined) {
     await killLostShims(world, place, notes, signal)
     await deleteBelow(world, place, notes, signal)
   } else {
+    if ((await belowShim(world, place)) !== undefined) {
+      // One that does not know the container may say nothing of its process, and a runtime that does not leaves its cgroups.
+      await endInit(world, container, notes, signal)
+      await removeContainerCgroups(world, place, notes, signal)
+    }
     // The container is gone from it, so its files may go at the same time; what a shim that ends leaves goes afterwards.
     await allEnded([
       shutDown(world, place, shim, { sharesShim: notes?.sharesShim === true, signal }),
@@ -45,10 +54,14 @@ export async function deleteContainer(
   await forget(world, place)
 }
 
-/** Once the container is deleted in it. Undefined when the shim is gone, which has to be put in order otherwise. */
+/**
+ * Once the container is deleted in it. Undefined when the shim is gone, or has this container alone and does not answer: then
+ * it has to be put in order otherwise.
+ */
 async function shimOf(
   world: VmWorld,
   { container }: VmPlace,
+  notes: VmNotes | undefined,
   signal: AbortSignal,
 ): Promise<Shim | undefined> {
   try {
@@ -60,8 +73,10 @@ async function shimOf(
     }
     return task.shim
   } catch (error) {
-    if (isOciError(error) && ['ERR_MONITOR_LOST', 'ERR_UNKNOWN_TO_RUNTIME'].includes(error.code))
-      return undefined
-    throw error
+    if (!isOciError(error)) throw error
+    if (error.code === 'ERR_MONITOR_LOST' || error.code === 'ERR_UNKNOWN_TO_RUNTIME') return undefined
+    if (error.code !== 'ERR_TIMEOUT' || notes?.sharesShim === true) throw error
+    world.logger.warn({ containerId: container.id, err: error }, 'a shim does not answer, it is killed')
+    return undefined
   }
 }

@@ -8,15 +8,17 @@ import type { Container } from '../../container.ts'
 import { isOciError, OciError } from '../../errors/index.ts'
 import { inSlices } from '../../surroundings/slices.ts'
 import type { ExecCommand, ExecExit } from '../exec-port.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
+import { killProcess, observeProcess, readIdentity } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import { containerRoot } from '../host/container-root.ts'
+import { processEnds } from '../host/process-end.ts'
 import { execProcess } from '../host/exec-spec.ts'
 import { execUser } from '../host/exec-user.ts'
 import { notRun } from '../host/exec-errors.ts'
 import { checkExecCommand } from '../requests/exec-command.ts'
+import { within } from '../launcher/deadlines.ts'
 import { taskOf } from './adopt.ts'
 import { makeExecId } from './exec-id.ts'
 import { noteExec } from './left-execs.ts'
@@ -43,8 +45,13 @@ export interface VmExec {
   readonly pipes: ExecPipes
   /** Settles when it has ended, read or unread; never rejects. */
   readonly exited: Promise<ExecExit>
-  /** Nobody has a use for it any more, its output included: removes it from the shim. Never rejects. */
+  /** It has ended, and its output is read until it was quiet for so long: resolves when the streams are closed. Never rejects. */
   finish(quietMs: number): Promise<void>
+  /**
+   * Nobody has a use for it any more, its output included: removes it from the shim, which waits two seconds for what still
+   * holds an output. Never rejects.
+   */
+  remove(): Promise<void>
   /** Nobody is at our end any more, it goes on. */
   discard(): void
   /** KILL ends what the command has started as well, where that is on this host. False when it has ended already. */
@@ -61,10 +68,16 @@ export interface ExecFailure {
 const SIGKILL = 9
 const SIGSTOP = 19
 const callMs = 10_000
+/** For an answer to KILL: after that a process of this host is killed without the shim. */
+const killMs = 2000
 /** What is not dead by then hangs in the kernel, or is frozen. */
 const treeEndMs = 2000
 const startMs = 120_000
+/** As long as a shim's silence and the end of a tree may take. */
+const abandonedEndMs = 10_000
+const never = new AbortController().signal
 
+/** Begun is begun: who waits no more for it ends it when it runs. */
 export async function runExec(
   world: VmWorld,
   container: Container,
@@ -91,7 +104,9 @@ export async function runExec(
   } catch (error) {
     await streams.close()
     const failed = { containerId: container.id, operation, argv: command.argv, monitorArgv: [] } as const
-    throw isRpcError(error, rpcStatus.unknown, rpcStatus.notFound) ? notRun(error.message, failed) : error
+    if (!isRpcError(error, rpcStatus.unknown, rpcStatus.notFound)) throw error
+    const isOver = (await observeProcess(init)) === 'gone'
+    throw notRun(error.words, { ...failed, isOver })
   }
 }
 
@@ -206,6 +221,8 @@ class RunningExec implements VmExec {
   readonly pipes: ExecPipes
   readonly exited: Promise<ExecExit>
   readonly #running: Running
+  /** Resolved when it was seen to be dead and its shim does not tell. */
+  readonly #unheard = Promise.withResolvers<void>()
   #isOver = false
 
   constructor(running: Running) {
@@ -215,13 +232,16 @@ class RunningExec implements VmExec {
     this.pipes = running.streams.started()
     // Without a listener a command that does not read its stdin would end the embedder's process.
     this.pipes.stdin?.on('error', () => undefined)
-    this.exited = this.#waitForEnd()
+    this.exited = Promise.race([this.#waitForEnd(), this.#unheard.promise.then(() => this.#lost())])
   }
 
   async finish(quietMs: number): Promise<void> {
     const { stdout, stderr } = this.pipes
     await this.#running.streams.exited(quietMs)
     await Promise.all([stdout, stderr].map((stream) => closed(stream)))
+  }
+
+  async remove(): Promise<void> {
     await removeExec(this.#running.world, this.#running.shim, this.#process())
   }
 
@@ -231,8 +251,15 @@ class RunningExec implements VmExec {
 
   async kill(signal: number): Promise<boolean> {
     if (this.#isOver) return false
-    if (signal === SIGKILL) await this.#endDescendants()
-    return this.#signal(signal)
+    if (signal !== SIGKILL) return this.#signal(signal, callMs)
+    try {
+      await this.#endDescendants()
+      return await this.#signal(signal, killMs)
+    } catch (error) {
+      if (!isOciError(error) || error.code !== 'ERR_TIMEOUT' || this.#running.root === undefined) throw error
+      await this.#endWithoutShim()
+      return true
+    }
   }
 
   /**
@@ -241,7 +268,7 @@ class RunningExec implements VmExec {
    */
   async #endDescendants(): Promise<void> {
     const { root, world, containerId } = this.#running
-    if (root === undefined || !(await this.#signal(SIGSTOP))) return
+    if (root === undefined || !(await this.#signal(SIGSTOP, killMs))) return
     try {
       if (!(await endProcessTree(root, treeEndMs)))
         world.logger.warn({ containerId, pid: root.pid }, 'what a command has started does not die of KILL')
@@ -253,22 +280,23 @@ class RunningExec implements VmExec {
     }
   }
 
-  /** Nobody will hear of its end, and its container may live on without a shim. */
-  async #endLost(): Promise<void> {
+  /** Nobody will hear of its end: its shim is gone, or does not answer, and its container may live on. */
+  async #endWithoutShim(): Promise<void> {
     const { root, world, containerId } = this.#running
     if (root === undefined) return
     try {
       if (killProcess(root, SIGSTOP)) await endProcessTree(root, treeEndMs)
       killProcess(root, SIGKILL)
+      if (await processEnds(root, treeEndMs, never)) this.#unheard.resolve()
     } catch (err) {
       world.logger.warn({ containerId, pid: root.pid, err }, 'a command was not ended with its shim')
     }
   }
 
-  async #signal(signal: number): Promise<boolean> {
+  async #signal(signal: number, timeoutMs: number): Promise<boolean> {
     try {
       const request = { ...this.#process(), signal }
-      await this.#running.shim.call(Task.method.kill, request, { timeoutMs: callMs })
+      await this.#running.shim.call(Task.method.kill, request, { timeoutMs })
       return true
     } catch (error) {
       if (isOciError(error) && ['ERR_NOT_RUNNING', 'ERR_UNKNOWN_TO_RUNTIME'].includes(error.code))
@@ -300,12 +328,36 @@ class RunningExec implements VmExec {
         const isLost = isOciError(error) && error.code === 'ERR_MONITOR_LOST'
         if (isLost && (await shim.restored())) continue
         if (!isLost) world.logger.warn({ containerId, err: error }, 'a shim refuses to wait for a command')
-        else await this.#endLost()
-        this.#isOver = true
-        return { kind: 'unknown', why: 'monitor-lost' }
+        else await this.#endWithoutShim()
+        return this.#lost()
       }
     }
   }
+
+  #lost(): ExecExit {
+    this.#isOver = true
+    return { kind: 'unknown', why: 'monitor-lost' }
+  }
+}
+
+/** Kills it. Undefined when nothing was heard of its end within the limit. Never rejects. */
+export async function endWithin(exec: VmExec, limitMs: number): Promise<ExecExit | undefined> {
+  // A shim that refuses is as good as gone, and so is the command.
+  const killed = exec.kill(SIGKILL).catch(() => false)
+  return within(
+    killed.then(() => exec.exited),
+    limitMs,
+  )
+}
+
+/** Of a command for which nobody waited until it ran: it is ended, and removed from the shim. Never rejects. */
+export async function endWhenBegun(begun: Promise<VmExec>): Promise<void> {
+  const exec = await begun.catch(() => undefined)
+  if (exec === undefined) return
+  await endWithin(exec, abandonedEndMs)
+  for (const stream of [exec.pipes.stdout, exec.pipes.stderr]) stream?.destroy()
+  await exec.finish(0)
+  await exec.remove()
 }
 
 async function closed(stream: ExecPipes['stdout']): Promise<void> {

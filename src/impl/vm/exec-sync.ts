@@ -17,56 +17,88 @@ import { whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown } from '../host/exec-errors.ts'
 import { checkExecSyncLimits } from '../requests/exec-command.ts'
 import { throwIfAborted } from '../host/waiting.ts'
-import { runExec, type VmExec } from './exec-process.ts'
+import { endWhenBegun, endWithin, runExec, type VmExec } from './exec-process.ts'
 import type { VmWorld } from './world.ts'
 
-const SIGKILL = 9
 const timerMaxMs = 2 ** 31 - 1
 const endLimitMs = 2000
 /** Parity: CRI-O's words, which the kubelet knows. */
 const timedOutText = 'command timed out'
+
+export interface SyncHooks {
+  readonly onRunning: (exec: VmExec) => void
+  /** It is answered before the command runs; when this has settled, the command has ended. */
+  readonly onLeft: (ending: Promise<void>) => void
+}
 
 export async function execSync(
   world: VmWorld,
   container: Container,
   request: ExecSyncRequest,
   signal: AbortSignal,
-  onRunning: (exec: VmExec) => void,
+  hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
   checkExecSyncLimits(request)
   throwIfAborted(signal)
   const wanted = { terminal: false, stdin: false, stdout: true, stderr: true }
   const over = new AbortController()
-  const ends = [timeUp(request.timeoutMs, over.signal), aborted(signal, over.signal)]
+  const ends: readonly Promise<Cut>[] = [timeUp(request.timeoutMs, over.signal), aborted(signal, over.signal)]
   try {
-    const exec = await runExec(world, container, request, wanted, 'execSyncContainer')
-    onRunning(exec)
-    return await collect(exec, container, request, ends)
+    const starting = runExec(world, container, request, wanted, 'execSyncContainer')
+    const begun = await Promise.race([starting, ...ends])
+    if (typeof begun === 'string') {
+      hooks.onLeft(endWhenBegun(starting))
+      return resultOf(begun, container, request, nothing)
+    }
+    hooks.onRunning(begun)
+    return await collect(begun, container, request, ends)
   } finally {
     over.abort()
   }
 }
 
-type Ending = ExecExit | 'timeout' | 'abort'
+type Cut = 'timeout' | 'abort'
+type Ending = ExecExit | Cut
+type Output = Pick<ExecSyncResult, 'stdout' | 'stderr' | 'truncated' | 'drained'>
+
+const nothing: Output = {
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.alloc(0),
+  truncated: false,
+  drained: true,
+}
 
 async function collect(
   exec: VmExec,
-  { id: containerId }: Container,
-  { argv, drainMs = execDrainDefaultMs, outputMaxBytes = execOutputDefaultMaxBytes }: ExecSyncRequest,
-  ends: readonly Promise<Ending>[],
+  container: Container,
+  request: ExecSyncRequest,
+  ends: readonly Promise<Cut>[],
 ): Promise<ExecSyncResult> {
+  const { drainMs = execDrainDefaultMs, outputMaxBytes = execOutputDefaultMaxBytes } = request
   const captures = [exec.pipes.stdout, exec.pipes.stderr].map((stream) => capture(stream, outputMaxBytes))
   const end = await Promise.race([exec.exited, ...ends])
   const wasKilled = typeof end === 'string'
-  if (wasKilled) await killAndWait(exec)
+  if (wasKilled) await endWithin(exec, endLimitMs)
   const whole = await within(Promise.all(captures.map(({ ended }) => ended)), wasKilled ? 0 : drainMs)
   for (const { stop } of captures) stop()
   await exec.finish(0)
+  const drained = whole !== undefined
+  const removed = exec.remove()
+  // A shim that waits for others to let go of the output, or is mute, keeps nobody waiting.
+  if (drained && !wasKilled) await removed
   // The descriptors are closed in the next turn; who counts them may do so at once.
   await delay(0)
   const [stdout = Buffer.alloc(0), stderr = Buffer.alloc(0)] = captures.map(({ bytes }) => bytes())
   const truncated = captures.some(({ isTruncated }) => isTruncated())
-  const drained = whole !== undefined
+  return resultOf(end, container, request, { stdout, stderr, truncated, drained })
+}
+
+function resultOf(
+  end: Ending,
+  { id: containerId }: Container,
+  { argv }: ExecSyncRequest,
+  { stdout, stderr, truncated, drained }: Output,
+): ExecSyncResult {
   const failed = { containerId, operation: 'execSyncContainer', argv, monitorArgv: [] } as const
   if (end === 'abort') {
     const message = `the command in container ${containerId} was aborted and ended`
@@ -76,12 +108,6 @@ async function collect(
     return { exitCode: -1, stdout, stderr: Buffer.from(timedOutText), timedOut: true, truncated, drained }
   if (end.kind === 'unknown') throw exitUnknown(failed, { stdout, stderr })
   return { exitCode: end.code, stdout, stderr, timedOut: false, truncated, drained }
-}
-
-async function killAndWait(exec: VmExec): Promise<void> {
-  // A shim that refuses is as good as gone, and so is the command.
-  await exec.kill(SIGKILL).catch(() => false)
-  await within(exec.exited, endLimitMs)
 }
 
 interface Capture {

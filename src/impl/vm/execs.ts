@@ -2,18 +2,16 @@
 import type { Container } from '../../container.ts'
 import { EMPTY } from 'rxjs'
 import { execDrainDefaultMs, type ExecPort, type ExecRequest, type ExecSession } from '../exec-port.ts'
-import { within } from '../launcher/deadlines.ts'
 import { LatestSize } from '../attach-client/terminal-sizes.ts'
 import { checkExecRequest } from '../requests/exec-command.ts'
 import { ExecAdmissions } from '../host/exec-admissions.ts'
-import { throwIfAborted } from '../host/waiting.ts'
-import { runExec, type VmExec } from './exec-process.ts'
+import { throwIfAborted, untilAborted } from '../host/waiting.ts'
+import { endWithin, runExec, type VmExec } from './exec-process.ts'
 import { execSync } from './exec-sync.ts'
 import type { TerminalSize } from '../terminal-size.ts'
 import type { VmWorld } from './world.ts'
 
 const endLimitMs = 2000
-const SIGKILL = 9
 
 export function createVmExecs(world: VmWorld): ExecPort {
   const admissions = new ExecAdmissions()
@@ -24,17 +22,20 @@ export function createVmExecs(world: VmWorld): ExecPort {
         const end = (limitMs: number) => endWithin(exec, limitMs)
         admissions.begin(admission, { end, disconnect: () => end(endLimitMs) })
       }
+      let left: Promise<void> | undefined
+      const onLeft = (ending: Promise<void>): void => void (left = ending)
       try {
-        return await execSync(world, container, request, signal, onRunning)
+        return await execSync(world, container, request, signal, { onRunning, onLeft })
       } finally {
-        admissions.forget(admission)
+        if (left === undefined) admissions.forget(admission)
+        else void left.finally(() => admissions.forget(admission))
       }
     },
     startExec: async (container, request, { signal }) => {
       checkExecRequest(request)
       const admission = admissions.admit(container.id)
       const client = clientSizes(world, container, request)
-      try {
+      const begin = async (): Promise<ExecSession> => {
         throwIfAborted(signal)
         const wanted = wantedOf({ ...request, size: client.first })
         const exec = await runExec(world, container, request, wanted, 'startExec')
@@ -46,11 +47,14 @@ export function createVmExecs(world: VmWorld): ExecPort {
         followAbort(signal, exec, disconnect)
         client.follow(exec, sizes)
         return session
-      } catch (error) {
+      }
+      const beginning = begin().catch((error: unknown) => {
         client.stop()
         admissions.forget(admission)
         throw error
-      }
+      })
+      // What was begun all the same ends, or is left, when it runs: it is followed as any other.
+      return untilAborted(beginning, signal)
     },
     sessions: (containerId) => admissions.sessions(containerId),
     endAll: (containerId, limitMs) => admissions.endAll(containerId, limitMs),
@@ -128,7 +132,7 @@ function clientSizes(
 /** It counts as running until its exit; its output may be read for longer. */
 async function untilOver(exec: VmExec, { drainMs }: ExecRequest): Promise<void> {
   await exec.exited
-  void exec.finish(drainMs ?? execDrainDefaultMs)
+  void exec.finish(drainMs ?? execDrainDefaultMs).then(() => exec.remove())
 }
 
 function followAbort(signal: AbortSignal, exec: VmExec, disconnect: () => Promise<unknown>): void {
@@ -142,10 +146,4 @@ function followAbort(signal: AbortSignal, exec: VmExec, disconnect: () => Promis
 async function leave(exec: VmExec, { onDisconnect = 'kill' }: ExecRequest): Promise<void> {
   if (onDisconnect === 'kill') await endWithin(exec, endLimitMs)
   exec.discard()
-}
-
-async function endWithin(exec: VmExec, limitMs: number): Promise<unknown> {
-  // A shim that refuses is as good as gone, and so is the command.
-  await exec.kill(SIGKILL).catch(() => false)
-  return within(exec.exited, limitMs)
 }

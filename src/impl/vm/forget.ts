@@ -1,5 +1,6 @@
 /** The last steps of clean-up and delete, with a shim or without: the runtime below, the files, what this process remembers. */
 import { removeContainerCgroups } from '../host/container-cgroups.ts'
+import { endInit } from '../host/end-init.ts'
 import { deleteFromRuntime, keepsAnything } from '../host/runtime-delete.ts'
 import { killAndWait } from '../host/process-end.ts'
 import { OciError } from '../../errors/index.ts'
@@ -22,7 +23,9 @@ export async function deleteBelow(
 ): Promise<void> {
   const below = await belowShim(world, place)
   if (below !== undefined) {
-    if (await keepsAnything(below)) await deleteFromRuntime(world, below, ['--force'], signal)
+    if (await keepsAnything(below))
+      await deleteFromRuntime(world, below, { force: true, noted: notes }, signal)
+    else await endInit(world, place.container, notes, signal)
     // One that was killed within its create forgets the container and leaves them.
     await removeContainerCgroups(world, place, notes, signal)
     return

@@ -5,6 +5,8 @@
 import { readBundleSpec } from '../../bundle/bundle.ts'
 import type { Container } from '../../container.ts'
 import { isOciError } from '../../errors/index.ts'
+import { cgroupDirectories } from '../host/cgroups.ts'
+import { emptyCgroup } from '../host/kill-cgroup.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
 import { runRuntime } from '../host/runtime-command.ts'
 import type { EffectOptions } from '../runtime-impl.ts'
@@ -28,7 +30,13 @@ export async function killRemaining(
   } catch (error) {
     if (!isOciError(error)) throw error
     // Nobody is left.
-    if (error.code === 'ERR_NOT_RUNNING' || error.code === 'ERR_UNKNOWN_TO_RUNTIME') return
+    if (error.code === 'ERR_NOT_RUNNING') return
+    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') {
+      // Files are gone, which says nothing of processes. Nothing is noted of a machine.
+      const mounts = await world.cgroupMounts()
+      await emptyCgroup(mounts, cgroupDirectories(mounts, notes?.cgroupPaths ?? {}), signal)
+      return
+    }
     const below = error.code === 'ERR_MONITOR_LOST' ? await belowShim(world, place) : undefined
     if (below === undefined) throw error
     await runRuntime(world, below, { verb: 'kill', flags: ['--all'], operands: ['KILL'] }, signal)

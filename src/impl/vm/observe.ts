@@ -15,7 +15,8 @@ import { isFrozen } from './freezer.ts'
 import { Task } from './messages/generated/task_pb.ts'
 import { belowShim, placeOf, type VmWorld } from './world.ts'
 
-const stateMs = 30_000
+/** For an answer; callers give up after some seconds more. */
+const stateMs = 5000
 
 const statuses: ReadonlyMap<number, Observation['status']> = new Map([
   [1, 'created'],
@@ -26,7 +27,10 @@ const statuses: ReadonlyMap<number, Observation['status']> = new Map([
   [5, 'running'],
 ])
 
-/** Invariant: `absent` is only what a shim itself says, or what there is no trace of. Everything else that goes wrong is an error. */
+/**
+ * Invariant: `absent` is only what a shim itself says of a container whose process is not there either, or what there is no
+ * trace of. Everything else that goes wrong is an error.
+ */
 export async function observe(
   world: VmWorld,
   container: Container,
@@ -51,7 +55,14 @@ export async function observe(
     return { status: isPaused ? 'paused' : 'running', init }
   } catch (error) {
     if (!isOciError(error)) throw error
-    if (error.code === 'ERR_UNKNOWN_TO_RUNTIME') return { status: 'absent', init: undefined }
+    const isDenied = error.code === 'ERR_UNKNOWN_TO_RUNTIME'
+    if (isDenied || error.code === 'ERR_TIMEOUT') {
+      // Of a machine a shim knows more than its process tells.
+      const isOfHost = (await belowShim(world, await placeOf(world, container))) !== undefined
+      const seen = isOfHost ? await observeWithoutShim(world, container) : undefined
+      if (seen?.init !== undefined) return seen
+      if (isDenied) return { status: 'absent', init: undefined }
+    }
     if (error.code === 'ERR_MONITOR_LOST') return observeWithoutShim(world, container)
     throw error
   }
@@ -75,7 +86,7 @@ async function isStartedBelow(
   return status === 'running' || status === 'paused'
 }
 
-/** Its process is known; nobody can say more of it than whether it lives, and waits for its start. */
+/** Its process is known; nobody can, or does, say more of it than whether it lives, and waits for its start. */
 async function observeWithoutShim(world: VmWorld, container: Container): Promise<Observation> {
   const place = await placeOf(world, container)
   const init = (await world.notebook.read(container, place.paths.notesFile))?.init

@@ -191,7 +191,8 @@ function lookUps(make: Make, runtime: Measurable): void {
     }
   })
   make.gauge('execs_running', 'Commands that run in containers beside their own', [], (gauge) => {
-    gauge.set(registry.actors.reduce((sum, { container }) => sum + container.execs.length, 0))
+    const execs = registry.actors.flatMap(({ container }) => container.execs)
+    gauge.set(execs.filter(({ phase }) => phase === 'running').length)
   })
   make.counter(
     'events_dropped_total',

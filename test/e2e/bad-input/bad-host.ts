@@ -44,7 +44,7 @@ export interface BadHost {
   readonly root: string
   readonly config: Config
   readonly runtime: Runtime
-  /** Regular files, links, sockets and FIFOs below the host's directory, sorted. */
+  /** Regular files, links, sockets and FIFOs below the host's directory, sorted; not the supply of fresh FIFOs. */
   files(): string[]
   container(options?: ContainerRequest): Promise<Container>
   /** Everything that is left of a container anywhere on the host but its bundle and the store's three files. */
@@ -71,7 +71,7 @@ export async function openBadHost(options: BadHostOptions = {}): Promise<BadHost
     root,
     config,
     runtime,
-    files: () => filesBelow(root),
+    files: () => filesBelow(root).filter((file) => !/\/run\/exec\/[^/]+\/\d+$/.test(file)),
     container: ({ args = ['/bin/sleep', '1000'], change, ...given } = {}) =>
       makeContainer(root, rootfs, { args, ...(change === undefined ? {} : { change }), ...given }),
     traces: (container) => tracesOf(root, container),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Container } from '../../../src/container.ts'
 import { OciError } from '../../../src/errors/index.ts'
 import { ExecSyncError, type ExecSyncRequest, type ExecSyncResult } from '../../../src/impl/exec-port.ts'
 import type { SimulatedCommand } from '../../../src/testing.ts'
@@ -227,13 +228,48 @@ describe('a command that is waited for', () => {
     await expect(begin(['true'])).rejects.toBeInstanceOf(ExecSyncError)
   })
 
-  it('is refused when there are too many', async () => {
-    const { begin, exec, sim } = await stage()
-    const running = Array.from({ length: 1024 }, () => begin(['sleep', 'infinity']))
-    await expect(begin(['true'])).rejects.toMatchObject({ code: 'ERR_BUSY' })
+  it('that does not begin within the limit for that is ended, and one that has begun is not', async () => {
+    const { sim, clock, container, signal } = await stage()
+    const options = { signal, startTimeoutMs: 5000 }
+    const sleep = sim.execs.execSync(container, { argv: ['sleep', '60'] }, options)
+    sim.inject('c', { effect: 'execSync', fault: 'hang' })
+    const refused = sim.execs
+      .execSync(container, { argv: ['true'] }, options)
+      .catch((error: unknown) => error)
+    await clock.advance(5000)
+    expect(await refused).toMatchObject({
+      code: 'ERR_TIMEOUT',
+      operation: 'execSyncContainer',
+      containerId: 'c',
+    })
+    expect(await clock.runUntil(sleep)).toMatchObject({ exitCode: 0 })
+  })
+
+  it('is refused when there are too many in its container, while others have room', async () => {
+    const { begin, exec, sim, clock, run, signal } = await stage()
+    const running = Array.from({ length: 128 }, () => begin(['sleep', 'infinity']))
+    await expect(begin(['true'])).rejects.toThrow('128 commands run in container c already')
+    const other = containerOf('other')
+    await run(other)
+    expect(await clock.runUntil(sim.execs.execSync(other, { argv: ['true'] }, { signal }))).toMatchObject({
+      exitCode: 0,
+    })
     expect(await sim.execs.endAll('c', 2000)).toBe(true)
     expect((await Promise.all(running)).every(({ exitCode }) => exitCode === 137)).toBe(true)
     expect(await exec(['true'])).toMatchObject({ exitCode: 0 })
+  })
+
+  it('is refused when there are too many in all containers', async () => {
+    const { sim, run, signal } = await stage()
+    const containers = Array.from({ length: 9 }, (_, index) => containerOf(`many-${index}`))
+    for (const container of containers) await run(container)
+    const sleepIn = (container: Container) =>
+      sim.execs.execSync(container, { argv: ['sleep', 'infinity'] }, { signal })
+    const running = containers.slice(0, 8).flatMap((one) => Array.from({ length: 128 }, () => sleepIn(one)))
+    const refused = containers.slice(8).map(sleepIn)
+    await expect(Promise.all(refused)).rejects.toThrow('1024 commands run in containers already')
+    await Promise.all(containers.map(({ id }) => sim.execs.endAll(id, 2000)))
+    expect(await Promise.all(running)).toHaveLength(1024)
   })
 })
 

@@ -4,6 +4,7 @@
  * Invariant: a connection is there for as long as somebody uses it, and a shim is judged dead once for all its users.
  */
 import type { Logger } from '../../../surroundings/logger.ts'
+import { untilAborted } from '../../host/waiting.ts'
 import { connectShim, type ConnectOptions, type Shim, type ShimConnection } from './connection.ts'
 
 interface Entry {
@@ -25,9 +26,14 @@ export class Shims {
     const entry = known ?? this.#enter(socketPath, options)
     entry.users.add(options.containerId)
     try {
-      const shim = await entry.connecting
+      const { signal } = options
+      const shim = await (signal === undefined ? entry.connecting : untilAborted(entry.connecting, signal))
       if (!shim.isGone) return shim
     } catch (error) {
+      if (options.signal?.aborted === true) {
+        this.leave(socketPath, options.containerId)
+        throw error
+      }
       this.#forget(socketPath, entry)
       // It was somebody else's attempt, with his patience.
       if (known === undefined) throw error

@@ -57,7 +57,9 @@ export async function dialTtrpc(path: string, options: DialOptions): Promise<Ttr
   const socket = connect({ path })
   const connected = Promise.withResolvers<void>()
   const timer = setTimeout(() => {
-    connected.reject(new OciError('ERR_TIMEOUT', `${path} did not accept within ${options.timeoutMs} ms`))
+    connected.reject(
+      new OciError('ERR_TIMEOUT', `${path} did not accept within ${Math.round(options.timeoutMs)} ms`),
+    )
   }, options.timeoutMs)
   const onAbort = (): void => connected.reject(abortedError(options.signal))
   const onError = (error: Error): void => {
@@ -175,7 +177,7 @@ class SocketClient implements TtrpcClient {
       // After a stall of the event loop the timers run before the answers that came in meanwhile.
       const expire = (): void => void setImmediate(() => this.#pending.get(streamId)?.settle(late()))
       const late = (): OciError =>
-        new OciError('ERR_TIMEOUT', `shim ${method}: no answer within ${timeoutMs} ms`)
+        new OciError('ERR_TIMEOUT', `shim ${method}: no answer within ${Math.round(timeoutMs ?? 0)} ms`)
       if (timeoutMs !== undefined && Number.isFinite(timeoutMs)) timer = setTimeout(expire, timeoutMs)
       signal?.addEventListener('abort', onAbort, { once: true })
       this.#pending.set(streamId, { method, settle })

@@ -37,6 +37,8 @@ export class RpcError extends OciError {
   readonly method: string
   /** As sent: one of gRPC's numbers. */
   readonly status: number
+  /** As sent. */
+  readonly words: string
 
   constructor(method: string, status: number, words: string, details: OciErrorDetails = {}) {
     const { code, message } = readRuntimeWords(words)
@@ -48,6 +50,7 @@ export class RpcError extends OciError {
     this.name = 'RpcError'
     this.method = method
     this.status = status
+    this.words = words
   }
 }
 

@@ -155,6 +155,7 @@ async function answerOf(
 }
 
 function wordsOf(error: unknown): string {
+  if (error instanceof RpcError) return error.words
   return messageOf(error)
 }
 
