@@ -1,30 +1,6 @@
-import { once } from 'node:events'
-import { createServer, connect } from 'node:net'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { systemClock, waitingClock, type Clock } from '../../src/surroundings/clock.ts'
-
-/** A socket and its other end. */
-async function connected() {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  const near = connect(address.port, '127.0.0.1')
-  const far = await new Promise<typeof near>((resolve) => server.once('connection', resolve))
-  await once(near, near.connecting ? 'connect' : 'ready').catch(() => undefined)
-  onTestFinished(() => {
-    near.destroy()
-    far.destroy()
-    server.close()
-  })
-  return { near, far }
-}
-
-/** Nothing of this process runs meanwhile. */
-function stall(forMs: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, forMs)
-}
+import { connected, stall } from '../support/stall.ts'
 
 describe.each<[string, Clock]>([
   ['the system clock', systemClock],
