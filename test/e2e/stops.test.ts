@@ -134,7 +134,7 @@ describe.each<RuntimeName>(['crun', 'runc'])('a stop on %s', (handler) => {
     expect(await start).toBe('ERR_CANCELLED')
     expect(container.status).toBe('stopped')
     await slow.runtime.deleteContainer(container)
-    expect(events.of(container)).toEqual(['deleted'])
+    expect(events.of(container)).toEqual(['exited', 'deleted'])
     expectGone(container, slow)
   })
 

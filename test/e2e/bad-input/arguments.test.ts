@@ -131,7 +131,7 @@ describe.each(runtimeNames)('on %s', (runtimeName) => {
       .split('\0')
       .filter(Boolean)
       .map((line) => line.split('=')[0])
-    const allowed = new Set(['PATH', 'XDG_RUNTIME_DIR', '_OCI_STARTPIPE', '_OCI_SYNCPIPE'])
+    const allowed = new Set(['PATH', 'LANG', 'XDG_RUNTIME_DIR', '_OCI_STARTPIPE', '_OCI_SYNCPIPE'])
     expect(names.filter((variable) => !allowed.has(variable ?? ''))).toEqual([])
     expect(readFileSync(`/proc/${container.state.pid}/environ`, 'utf8')).toContain(`EVIL=${evil}\0`)
     expect(readFileSync(join(container.bundlePath, 'config.json'), 'utf8')).toBe(bundled)
