@@ -40,17 +40,17 @@ export function timestampOf(clock: Clock): Timestamp {
  */
 class Timer {
   readonly #timeout: NodeJS.Timeout
-  #immediate: NodeJS.Immediate | undefined
+  #isCleared = false
 
   constructor(callback: () => void, delayMs: number, keepsAlive: boolean) {
-    this.#timeout = setTimeout(() => {
-      this.#immediate = setImmediate(callback)
-    }, delayMs)
+    // No clearImmediate: not every realm of Node's has it.
+    const inItsTurn = (): void => void setImmediate(() => this.#isCleared || callback())
+    this.#timeout = setTimeout(inItsTurn, delayMs)
     if (!keepsAlive) this.#timeout.unref()
   }
 
   clear(): void {
+    this.#isCleared = true
     clearTimeout(this.#timeout)
-    clearImmediate(this.#immediate)
   }
 }
