@@ -19,6 +19,7 @@ import { processState, schedulingState } from '../impl/process-identity.ts'
 import type { Created, ExitFact, ProcessIdentity, RuntimeImpl } from '../impl/runtime-impl.ts'
 import type { Logger } from '../surroundings/logger.ts'
 import type { ContainerFact, ContainerMachineEmitted, LifecycleEvent, Verb } from '../machines/events.ts'
+import type { ExitReport } from '../machines/context.ts'
 import type { ContainerLimits } from '../machines/delays.ts'
 import { phaseOf, statusOf } from '../machines/phase.ts'
 import {
@@ -317,6 +318,10 @@ export class ContainerActor implements ContainerView, EffectScope, LookScope, Si
 
   get init(): ProcessIdentity | undefined {
     return this.#context.init
+  }
+
+  get reported(): ExitReport | undefined {
+    return this.#context.reported
   }
 
   get phaseCount(): number {

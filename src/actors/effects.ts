@@ -33,6 +33,8 @@ export interface EffectScope {
   readonly effects: RunningEffects
   /** The init process as the machine knows it. */
   readonly init: ProcessIdentity | undefined
+  /** The exit as far as the machine has been told of it. */
+  readonly reported: ExitReport | undefined
   ownsProcess(): boolean
   /** True while it has no place in the state directory: what bears its id in the world is another's. */
   readonly isUntouched: boolean
@@ -51,8 +53,8 @@ export interface EffectScope {
 }
 
 const SIGKILL = 9
-/** How long the end of a container's commands is waited for once it has ended itself. */
-const execsEndMs = 2000
+/** For a container's commands, once it has ended itself: they have been killed, so more than this is a command that hangs. */
+const execsEndMs = 30_000
 
 export function bindEffects(find: (id: string) => EffectScope): ContainerMachine {
   /** Its errors name the container and, where it does the work of one, the public verb: however deep they come from. */
@@ -185,7 +187,7 @@ async function settle(
   await impl.killRemaining(container, { signal }).catch((error: unknown) => {
     logger.warn({ containerId, err: error }, 'what outlived the init process could not be killed')
   })
-  const found = reported ?? (await unreported(impl, container, logger))
+  const found = reported ?? (await lastReport(scope))
   if (found === undefined) return exit
   const oomKilled = await impl.oomKilled(container, found.code, { signal }).catch((error: unknown) => {
     logger.warn({ containerId, err: error }, 'whether the kernel ran out of memory could not be read')
@@ -194,19 +196,21 @@ async function settle(
   return exitStatusOf(found, oomKilled)
 }
 
-/** A look that fails says nothing: the exit is unknown then, as it was before. */
-async function unreported(
-  impl: RuntimeImpl,
-  container: Container,
-  logger: Logger,
-): Promise<ExitReport | undefined> {
+/**
+ * Nothing is unknown that a look would still find: timers that were up while our own event loop stood still come before the
+ * report that has arrived meanwhile. A look that fails says nothing: the exit is unknown then, as it was before.
+ */
+async function lastReport(scope: EffectScope): Promise<ExitReport | undefined> {
+  const { impl, container, logger } = scope
+  const { id: containerId } = container
+  await impl.exits.scan().catch((error: unknown) => {
+    logger.warn({ containerId, err: error }, 'exits cannot be looked for once more')
+  })
+  if (scope.reported !== undefined) return scope.reported
   try {
     return await impl.unreportedExit?.(container)
   } catch (error) {
-    logger.warn(
-      { containerId: container.id, err: error },
-      'the copy of the exit that the monitor keeps cannot be read',
-    )
+    logger.warn({ containerId, err: error }, 'the copy of the exit that the monitor keeps cannot be read')
     return undefined
   }
 }

@@ -15,7 +15,7 @@ export const errorCodes = [
   'ERR_NOT_FOUND',
   /** The command is forbidden in the container's state. `allowed` lists what is permitted. */
   'ERR_WRONG_STATUS',
-  /** More commands wait, for this container or for the launcher, than are queued. */
+  /** More commands wait, for this container or for the launcher, than are queued; or no more processes can be started. */
   'ERR_BUSY',
   /** The bundle's config.json is missing, too large, not a regular file or not a usable OCI spec. */
   'ERR_BUNDLE',

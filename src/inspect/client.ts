@@ -27,11 +27,14 @@ export class Client {
 
   constructor(socket: ClientSocket) {
     this.#socket = socket
-    const ping = setInterval(() => {
+    const look = (): void => {
+      if (this.ended.aborted) return
       if (!this.#answered) this.drop()
       this.#answered = false
       socket.ping()
-    }, pingEveryMs).unref()
+    }
+    // After a stall of the event loop an answer that has arrived is read first.
+    const ping = setInterval(() => setImmediate(look), pingEveryMs).unref()
     socket.on('pong', () => {
       this.#answered = true
     })

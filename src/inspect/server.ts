@@ -21,7 +21,8 @@ const requestsPerSecondMax = 50
 const headerMaxBytes = 8 * 1024
 /** No message is wanted; one of this size is ignored, a larger one closes its connection. */
 const messageMaxBytes = 1024
-const headersTimeoutMs = 5000
+/** Node closes what is slower even when the headers have arrived and its own process was too busy to read them. */
+const headersTimeoutMs = 30_000
 
 export interface MetricsSource {
   readonly contentType: string

@@ -1,4 +1,9 @@
-/** Every limit of the container machine: what may wait, how long, how often. */
+/**
+ * Every limit of the container machine: what may wait, how long, how often.
+ *
+ * A limit ends the wait for something that hangs; it never decides what is true. So each is far longer than a host that is
+ * merely busy takes, and whatever is known by then still counts.
+ */
 
 /** Times in milliseconds. The runtime fills them from the configuration; tests shorten them. */
 export interface ContainerLimits {
@@ -18,7 +23,7 @@ export interface ContainerLimits {
   readonly recordTimeoutMs: number
   /** How long a restart waits for what it has found to come to an end, before it says how things stand. */
   readonly recoverTimeoutMs: number
-  /** How long a gone process's exit file is waited for. */
+  /** How long the exit file of a gone process is waited for while its monitor lives. The monitor's end ends the wait at once. */
   readonly exitFileWaitMs: number
   /** KILL is repeated with growing pauses between these bounds. */
   readonly killBackoffMinMs: number
@@ -34,18 +39,18 @@ export interface ContainerLimits {
 export const defaultContainerLimits: ContainerLimits = {
   createTimeoutMs: 240_000,
   startTimeoutMs: 60_000,
-  pauseTimeoutMs: 10_000,
-  resumeTimeoutMs: 10_000,
-  observeTimeoutMs: 10_000,
+  pauseTimeoutMs: 30_000,
+  resumeTimeoutMs: 30_000,
+  observeTimeoutMs: 30_000,
   signalTimeoutMs: 10_000,
   execStartTimeoutMs: 60_000,
   updateTimeoutMs: 30_000,
   cleanUpTimeoutMs: 30_000,
   deleteTimeoutMs: 30_000,
-  settleTimeoutMs: 10_000,
+  settleTimeoutMs: 120_000,
   recordTimeoutMs: 10_000,
   recoverTimeoutMs: 10_000,
-  exitFileWaitMs: 5_000,
+  exitFileWaitMs: 60_000,
   killBackoffMinMs: 20,
   killBackoffMaxMs: 120_000,
   stuckReportMs: 60_000,

@@ -17,16 +17,16 @@ export interface Clock {
 /** Monotonic time, and timers that never keep the embedder's process alive. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
+  setTimeout: (callback, delayMs) => new Timer(callback, delayMs, false),
   clearTimeout: (timer) => {
-    if (isTimeout(timer)) clearTimeout(timer)
+    if (timer instanceof Timer) timer.clear()
   },
 }
 
 /** The same, but its timers keep the process alive: for waits in the middle of something that must not be cut short. */
 export const waitingClock: Clock = {
   ...systemClock,
-  setTimeout: (callback, delayMs) => setTimeout(callback, delayMs),
+  setTimeout: (callback, delayMs) => new Timer(callback, delayMs, true),
 }
 
 /** The wall clock's instant, for records. */
@@ -34,6 +34,23 @@ export function timestampOf(clock: Clock): Timestamp {
   return clock.timestamp?.() ?? timestampFromDate(new Date())
 }
 
-function isTimeout(timer: unknown): timer is NodeJS.Timeout {
-  return typeof timer === 'object' && timer !== null && 'hasRef' in timer
+/**
+ * Most timers are limits. When the event loop stood still, limits that have passed and answers that have arrived are due in the
+ * same turn, and Node runs timers first: so each lets that turn's input and output go before it.
+ */
+class Timer {
+  readonly #timeout: NodeJS.Timeout
+  #isCleared = false
+
+  constructor(callback: () => void, delayMs: number, keepsAlive: boolean) {
+    // No clearImmediate: not every realm of Node's has it.
+    const inItsTurn = (): void => void setImmediate(() => this.#isCleared || callback())
+    this.#timeout = setTimeout(inItsTurn, delayMs)
+    if (!keepsAlive) this.#timeout.unref()
+  }
+
+  clear(): void {
+    this.#isCleared = true
+    clearTimeout(this.#timeout)
+  }
 }

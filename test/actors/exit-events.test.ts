@@ -7,13 +7,14 @@ import { describe, expect, it, vi } from 'vitest'
 import { SimulatedClock } from 'xstate'
 import { openExitEvents } from '../../src/actors/exit-events.ts'
 import { deafWatch, inotifyInstances, openFixture, temporaryDirectory, writeExit } from './exit-fixture.ts'
+import { eventually } from '../support/eventually.ts'
 
 describe('the stream of exits', () => {
   it('reports code and time of an expected exit, to the nanosecond', async () => {
     const { directory, events, exit, facts } = await openFixture()
     events.expect('web')
     await exit('web', '137')
-    await vi.waitFor(() => expect(facts).toHaveLength(1))
+    await eventually(() => expect(facts).toHaveLength(1))
     const { mtimeNs } = await stat(join(directory, 'web'), { bigint: true })
     expect(facts[0]).toMatchObject({ id: 'web', code: 137 })
     const finished = facts[0]?.finished ?? ''
@@ -29,7 +30,7 @@ describe('the stream of exits', () => {
     await events.scan()
     expect(facts).toEqual([])
     events.expect('early')
-    await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'early', code: 3 }]))
+    await eventually(() => expect(facts).toMatchObject([{ id: 'early', code: 3 }]))
   })
 
   it('reports an exit that a busy stream learns to expect, without waiting for a scan', async () => {
@@ -39,7 +40,7 @@ describe('the stream of exits', () => {
     await events.scan()
     await exit('early', '3')
     events.expect('early')
-    await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'early', code: 3 }]))
+    await eventually(() => expect(facts).toMatchObject([{ id: 'early', code: 3 }]))
   })
 
   it('keeps an exit for whoever subscribes first, and gives a later subscriber only later ones', async () => {
@@ -60,7 +61,7 @@ describe('the stream of exits', () => {
     const { events, exit, facts } = await openFixture()
     events.expect('a')
     await exit('a', '1')
-    await vi.waitFor(() => expect(facts).toHaveLength(1))
+    await eventually(() => expect(facts).toHaveLength(1))
     await exit('a', '2')
     events.expect('a')
     await Promise.all([events.scan(), events.scan(), events.scan()])
@@ -73,7 +74,7 @@ describe('the stream of exits', () => {
     events.expect('ours')
     await exit('theirs', '0')
     await exit('ours', '0')
-    await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'ours' }]))
+    await eventually(() => expect(facts).toMatchObject([{ id: 'ours' }]))
     await events.discard('ours')
     await events.scan()
     expect(await readdir(directory)).toEqual(['theirs'])
@@ -89,7 +90,7 @@ describe('the stream of exits', () => {
     await events.scan()
     expect(ids()).toEqual([])
     await writeFile(join(directory, 'db.backup'), '0')
-    await vi.waitFor(() => expect(ids()).toEqual(['db.backup']))
+    await eventually(() => expect(ids()).toEqual(['db.backup']))
   })
 
   it('refuses ids that would lead out of the directory', async () => {
@@ -116,7 +117,7 @@ describe('what an exit file holds', () => {
       expect(log.map(({ fields }) => fields)).toMatchObject([{ containerId: 'a' }])
       expect(whys).toContain(log[0]?.fields['why'])
       await writeFile(join(directory, 'a'), '42\n')
-      await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'a', code: 42 }]))
+      await eventually(() => expect(facts).toMatchObject([{ id: 'a', code: 42 }]))
     },
   )
 
@@ -128,7 +129,7 @@ describe('what an exit file holds', () => {
     const { events, exit, facts } = await openFixture()
     events.expect('a')
     await exit('a', content)
-    await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'a', code }]))
+    await eventually(() => expect(facts).toMatchObject([{ id: 'a', code }]))
   })
 
   it('is never waited for: a FIFO, a link, a directory and a huge file hold up nobody and never count', async () => {
@@ -146,7 +147,7 @@ describe('what an exit file holds', () => {
     await events.scan()
     events.expect('good')
     await exit('good', '5')
-    await vi.waitFor(() => expect(facts).toMatchObject([{ id: 'good', code: 5 }]))
+    await eventually(() => expect(facts).toMatchObject([{ id: 'good', code: 5 }]))
     expect(log).toHaveLength(odd.length + fifos.length)
     expect(new Set(log.map((line) => line.fields['containerId']))).toEqual(new Set([...odd, ...fifos]))
     await Promise.all(fifos.map((id) => events.discard(id)))
@@ -159,7 +160,7 @@ describe('discarding an exit', () => {
     const { directory, events, exit, facts } = await openFixture()
     events.expect('a')
     await exit('a', '1')
-    await vi.waitFor(() => expect(facts).toHaveLength(1))
+    await eventually(() => expect(facts).toHaveLength(1))
     await events.discard('a')
     await events.discard('a')
     await events.discard('never-seen')
@@ -171,7 +172,7 @@ describe('discarding an exit', () => {
     for (const code of [1, 2, 3]) {
       events.expect('a')
       await exit('a', String(code))
-      await vi.waitFor(() => expect(facts.at(-1)).toMatchObject({ code }))
+      await eventually(() => expect(facts.at(-1)).toMatchObject({ code }))
       await events.discard('a')
     }
     expect(facts.map((fact) => fact.code)).toEqual([1, 2, 3])
@@ -200,7 +201,7 @@ describe('discarding an exit', () => {
     const { directory, events, exit, facts, log } = await openFixture()
     events.expect('a')
     await exit('a', '1')
-    await vi.waitFor(() => expect(facts).toHaveLength(1))
+    await eventually(() => expect(facts).toHaveLength(1))
     // Not even root removes from a directory that is immutable; append-only forbids removal and renaming over.
     execFileSync('chattr', ['+a', directory])
     try {
@@ -217,7 +218,7 @@ describe('discarding an exit', () => {
       execFileSync('chattr', ['-a', directory])
     }
     await exit('a', '2')
-    await vi.waitFor(() => expect(facts.at(-1)).toMatchObject({ code: 2 }))
+    await eventually(() => expect(facts.at(-1)).toMatchObject({ code: 2 }))
     await events.discard('a')
     expect(await readdir(directory)).toEqual([])
   })
@@ -231,7 +232,7 @@ describe('discarding an exit', () => {
     execFileSync('chattr', ['+i', file])
     const timers = vi.spyOn(clock, 'setTimeout')
     const first = events.discard('a').then(() => over.push('first'))
-    await vi.waitFor(() => expect(timers).toHaveBeenCalled())
+    await eventually(() => expect(timers).toHaveBeenCalled())
     execFileSync('chattr', ['-i', file])
     const second = events.discard('a').then(() => over.push('second'))
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -245,7 +246,7 @@ describe('discarding an exit', () => {
     const run = async (id: string): Promise<void> => {
       events.expect(id)
       await exit(id, '0')
-      await vi.waitFor(() => expect(facts.some((fact) => fact.id === id)).toBe(true))
+      await eventually(() => expect(facts.some((fact) => fact.id === id)).toBe(true))
       await events.discard(id)
     }
     for (let batch = 0; batch < 20; batch += 1)
@@ -268,9 +269,9 @@ describe('a subscriber that throws', () => {
     events.expect('a')
     events.expect('b')
     await exit('a', '0')
-    await vi.waitFor(() => expect(ids()).toEqual(['a']))
+    await eventually(() => expect(ids()).toEqual(['a']))
     await exit('b', '0')
-    await vi.waitFor(() => expect(ids()).toEqual(['a', 'b']))
+    await eventually(() => expect(ids()).toEqual(['a', 'b']))
     expect(heard).toEqual(['a', 'b'])
     expect(heardAfter).toEqual(['a', 'b'])
     expect(log.filter((line) => line.message.includes('threw'))).toHaveLength(2)
@@ -313,7 +314,7 @@ describe('the directory', () => {
     await events.scan()
     await rm(directory, { recursive: true })
     events.expect('a')
-    await vi.waitFor(() => expect(existsSync(directory)).toBe(true))
+    await eventually(() => expect(existsSync(directory)).toBe(true))
   })
 
   it('that cannot be had is an error at once', async () => {
@@ -330,6 +331,6 @@ describe('the directory', () => {
     await writeFile(join(directory, 'a'), '0')
     await utimes(join(directory, 'a'), 1, 1)
     events.expect('a')
-    await vi.waitFor(() => expect(facts).toMatchObject([{ finished: '1970-01-01T00:00:01.000000000Z' }]))
+    await eventually(() => expect(facts).toMatchObject([{ finished: '1970-01-01T00:00:01.000000000Z' }]))
   })
 })

@@ -11,6 +11,7 @@ import {
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import { killProcess, readIdentitySync } from '../../src/impl/process-identity.ts'
 import type { ProcessIdentity } from '../../src/impl/runtime-impl.ts'
+import { eventually } from '../support/eventually.ts'
 
 function start(command: string, args: readonly string[]): { child: ChildProcess; identity: ProcessIdentity } {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -40,7 +41,7 @@ function openProbe(options: MonitorProbeOptions = {}): ReturnType<typeof createM
 /** Lets one pass happen. */
 async function pass(clock: SimulatedClock, passed: () => boolean): Promise<void> {
   clock.increment(500)
-  await vi.waitFor(() => expect(passed()).toBe(true))
+  await eventually(() => expect(passed()).toBe(true))
   await new Promise((resolve) => setImmediate(resolve))
 }
 
@@ -73,9 +74,9 @@ describe('the probe', () => {
     probe.watch(one.identity, () => gone.push('one'))
     probe.watch(two.identity, () => gone.push('two'))
     one.child.kill('SIGKILL')
-    await vi.waitFor(() => expect(gone).toEqual(['one']))
+    await eventually(() => expect(gone).toEqual(['one']))
     two.child.kill('SIGKILL')
-    await vi.waitFor(() => expect(gone).toEqual(['one', 'two']))
+    await eventually(() => expect(gone).toEqual(['one', 'two']))
     expect(probe.size).toBe(0)
   })
 
@@ -86,7 +87,7 @@ describe('the probe', () => {
     const gone = vi.fn<() => void>()
     probe.watch(identity, gone)
     killProcess(identity, 9)
-    await vi.waitFor(() => expect(gone).toHaveBeenCalledTimes(1))
+    await eventually(() => expect(gone).toHaveBeenCalledTimes(1))
   })
 
   it('sees that the pid belongs to another process by now', async () => {
@@ -94,7 +95,7 @@ describe('the probe', () => {
     const { identity } = start('sleep', ['60'])
     const gone = vi.fn<() => void>()
     probe.watch({ pid: identity.pid, startTicks: '1' }, gone)
-    await vi.waitFor(() => expect(gone).toHaveBeenCalledTimes(1))
+    await eventually(() => expect(gone).toHaveBeenCalledTimes(1))
   })
 
   it('tells every listener of a process, also when one throws', async () => {
@@ -110,7 +111,7 @@ describe('the probe', () => {
     })
     probe.watch(identity, gone)
     child.kill('SIGKILL')
-    await vi.waitFor(() => expect(gone).toHaveBeenCalledTimes(1))
+    await eventually(() => expect(gone).toHaveBeenCalledTimes(1))
     expect(errors).toHaveLength(1)
   })
 

@@ -15,7 +15,7 @@ export function describeExecs(stage: Stage): void {
       const container = await stage.started({ args: ignoresTerm })
       const script = 'echo "out $A"; echo err >&2; exit 3'
       const argv = ['/bin/sh', '-c', script]
-      expect(await stage.runtime.execSyncContainer(container, argv, 20, { env: { A: 'and' } })).toEqual({
+      expect(await stage.runtime.execSyncContainer(container, argv, 60, { env: { A: 'and' } })).toEqual({
         exitCode: 3,
         stdout: Buffer.from('out and\n'),
         stderr: Buffer.from('err\n'),
@@ -23,7 +23,7 @@ export function describeExecs(stage: Stage): void {
         truncated: false,
         drained: true,
       })
-      expect(await stage.runtime.execSyncContainer(container, argv, 20, { outputMaxBytes: 2 })).toMatchObject(
+      expect(await stage.runtime.execSyncContainer(container, argv, 60, { outputMaxBytes: 2 })).toMatchObject(
         {
           stdout: Buffer.from('ou'),
           truncated: true,
@@ -75,7 +75,7 @@ export function describeExecs(stage: Stage): void {
       const container = await stage.started({ args: ignoresTerm })
       const argv = ['/no/such/command']
       const error: unknown = await stage.runtime
-        .execSyncContainer(container, argv, 20)
+        .execSyncContainer(container, argv, 60)
         .catch((reason: unknown) => reason)
       expect(error).toBeInstanceOf(ExecSyncError)
       expect(error).toMatchObject({ code: 'ERR_COMMAND_NOT_FOUND', containerId: container.id, exitCode: -1 })
@@ -86,7 +86,7 @@ export function describeExecs(stage: Stage): void {
 
     it('may be run in the grace of a stop, and is refused once killing has begun', async () => {
       const container = await stage.started({ args: ignoresTerm })
-      const attempt = () => stage.runtime.execSyncContainer(container, ['/bin/true'], 20)
+      const attempt = () => stage.runtime.execSyncContainer(container, ['/bin/true'], 60)
       const patient = stage.runtime.stopContainer(container, 600)
       await expect.poll(() => container.phase, patience).toBe('stopping.grace')
       expect(await attempt()).toMatchObject({ exitCode: 0 })
@@ -101,7 +101,7 @@ export function describeExecs(stage: Stage): void {
 
     it('is refused in a container that does not run yet, or is frozen', async () => {
       const container = await stage.created({ args: ignoresTerm })
-      const attempt = () => codeOf(stage.runtime.execSyncContainer(container, ['/bin/true'], 20))
+      const attempt = () => codeOf(stage.runtime.execSyncContainer(container, ['/bin/true'], 60))
       expect(await attempt()).toBe('ERR_WRONG_STATUS')
       await stage.runtime.startContainer(container)
       await stage.runtime.pauseContainer(container)

@@ -14,7 +14,7 @@ export function describeMeasuring(stage: Stage): void {
       expect(formOf(sample)).toEqual(form)
       expect(sample).toMatchObject({ container: container.id, memLimit: 64 * MiB, pids: 1, oomKills: 0 })
       expect(sample.memPerc).toBe((sample.memUsage ?? 0) / sample.memLimit)
-      await stage.runtime.execSyncContainer(container, ['/bin/true'], 20)
+      await stage.runtime.execSyncContainer(container, ['/bin/true'], 60)
       await stage.runtime.pauseContainer(container)
       const later = await stage.runtime.containerStats(container)
       expect(later.cpuNano).toBeGreaterThanOrEqual(sample.cpuNano)

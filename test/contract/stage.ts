@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { isOciError, type Container, type ContainerEventType, type Runtime } from '../../src/index.ts'
 import type { ContainerRequest, ContractHarness } from './harness.ts'
-import { patience as limit } from '../support/patience.ts'
+import { factMaxMs } from '../support/eventually.ts'
 
 export interface Stage {
   readonly harness: ContractHarness
@@ -15,7 +15,7 @@ export interface Stage {
 }
 
 /** How long a fact may take to come true on a busy host. */
-export const patience = { timeout: limit(20_000) }
+export const patience = { timeout: factMaxMs }
 
 /** Opened before the tests of the group in which it is called, closed after them. */
 export function openStage(openHarness: () => Promise<ContractHarness>): Stage {

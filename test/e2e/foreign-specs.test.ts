@@ -33,7 +33,7 @@ describe.each(harnesses)('a bundle of another engine on %s', (_, open) => {
   async function said(container: Container, script: string, user?: string): Promise<string> {
     const argv = ['/bin/sh', '-c', script]
     const options = user === undefined ? {} : { user }
-    const { stdout, stderr } = await stage.runtime.execSyncContainer(container, argv, 20, options)
+    const { stdout, stderr } = await stage.runtime.execSyncContainer(container, argv, 60, options)
     return `${String(stdout)}${String(stderr)}`.trim()
   }
 

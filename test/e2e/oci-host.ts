@@ -24,8 +24,8 @@ import { createRuntimeOci, type RuntimeOciOptions } from '../../src/impl/oci/run
 import type { ExitFact, RuntimeImpl } from '../../src/impl/runtime-impl.ts'
 import { silentLogger } from '../../src/surroundings/logger.ts'
 import type { OciSpec } from '../../src/bundle/oci-spec.ts'
-import { patience } from '../support/patience.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
+import { factMaxMs } from '../support/eventually.ts'
 
 export const programs = { crun: '/usr/bin/crun', runc: '/usr/sbin/runc' } as const
 export type RuntimeName = keyof typeof programs
@@ -97,7 +97,7 @@ export async function openHost(
       firstValueFrom(
         exits.exits$.pipe(
           filter(({ id }) => id === container.id),
-          timeout(patience(20_000)),
+          timeout(factMaxMs),
         ),
       ),
     container: async (args, options = {}) => {
@@ -210,7 +210,7 @@ function mountsBelow(root: string): string[] {
 }
 
 export async function until(what: string, fact: () => boolean | Promise<boolean>): Promise<void> {
-  const endMs = performance.now() + patience(20_000)
+  const endMs = performance.now() + factMaxMs
   while (!(await fact())) {
     if (performance.now() > endMs) throw new Error(`did not come true: ${what}`)
     await delay(5)

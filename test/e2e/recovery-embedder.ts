@@ -2,7 +2,7 @@
  * A supervisor to be killed: brings containers to the places of their lives, says so in a line of JSON, and waits.
  * Arguments: a directory, the runtime's name and path, a prefix of ids.
  */
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Container, defaultSpec, defineConfig, Runtime, writeBundle } from '../../src/index.ts'
@@ -45,15 +45,19 @@ const stopped = await started('stopped', 'exit 5')
 await runtime.waitContainer(stopped)
 // It ends while nobody is there to see it.
 await started('ends', `while [ ! -e /gone-${prefix} ]; do sleep 0.05; done; exit 9`)
-const stopping = await started('stopping', 'trap "" TERM; while true; do sleep 0.1; done')
+const trapped = join(root, 'rootfs', `trapped-${prefix}`)
+const stopping = await started(
+  'stopping',
+  `trap "" TERM; : > /trapped-${prefix}; while true; do sleep 0.1; done`,
+)
 const execing = await started('execing', untilKilled)
 void runtime.execSyncContainer(execing, ['/bin/sleep', '1001']).catch(() => undefined)
 // Its trap must stand, or TERM ends it.
-await delay(patience(300))
+while (!existsSync(trapped)) await delay(5)
 const requestedAtMs = Date.now()
 // Longer than the next supervisor takes to open.
-void runtime.stopContainer(stopping, patience(6)).catch(() => undefined)
-await delay(300)
+void runtime.stopContainer(stopping, patience(20)).catch(() => undefined)
+while (!readFileSync(stopping.statePath, 'utf8').includes('"requestedAt"')) await delay(5)
 writeFileSync(join(root, 'pids.json'), JSON.stringify({ pids, requestedAtMs }))
 process.stdout.write('ready\n')
 setInterval(() => undefined, 1000)

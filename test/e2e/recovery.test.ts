@@ -84,7 +84,7 @@ async function kill(supervisor: ChildProcess): Promise<void> {
 describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) => {
   it(
     'are as they were or as the world says, stops go on, and every verb works',
-    { timeout: patience(90_000) },
+    { timeout: patience(240_000) },
     async () => {
       const fallen = await fallenSupervisor(handler)
       const { root, prefix, pids, get } = fallen
@@ -126,16 +126,16 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
       const stopping = get(runtime, 'stopping')
       expect(await runtime.waitContainer(stopping)).toMatchObject({ kind: 'code', code: 137 })
       const tookMs = Date.now() - fallen.requestedAtMs
-      expect(tookMs).toBeGreaterThanOrEqual(patience(6000))
+      expect(tookMs).toBeGreaterThanOrEqual(patience(20_000))
 
       await runtime.startContainer(get(runtime, 'created'))
       await runtime.unpauseContainer(get(runtime, 'paused'))
-      expect(await runtime.execSyncContainer(get(runtime, 'running'), ['/bin/echo', 'hi'], 10)).toMatchObject(
+      expect(await runtime.execSyncContainer(get(runtime, 'running'), ['/bin/echo', 'hi'], 60)).toMatchObject(
         {
           exitCode: 0,
         },
       )
-      await runtime.stopContainer(get(runtime, 'running'), 10)
+      await runtime.stopContainer(get(runtime, 'running'), 60)
       expect(get(runtime, 'running').state.exitCode).toBe(7)
       for (const container of runtime.containers.list()) await runtime.deleteContainer(container)
       expect(readdirSync(join(root, 'state', 'index'))).toEqual([])
@@ -152,7 +152,7 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
     },
   )
 
-  it('have monitors whose end is told by what they hold open', { timeout: patience(90_000) }, async () => {
+  it('have monitors whose end is told by what they hold open', { timeout: patience(240_000) }, async () => {
     const fallen = await fallenSupervisor(handler)
     const { root, prefix, get } = fallen
     await kill(fallen.supervisor)
@@ -172,7 +172,7 @@ describe.each(handlers)('containers of a killed supervisor, on %s,', (handler) =
 
   it(
     'whose launcher and monitors died with it still end as they should',
-    { timeout: patience(90_000) },
+    { timeout: patience(240_000) },
     async () => {
       const fallen = await fallenSupervisor(handler)
       const { root, prefix, get, pids } = fallen

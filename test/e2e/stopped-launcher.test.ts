@@ -53,7 +53,11 @@ describe('a launcher that is stopped', { timeout: patience(120_000) }, () => {
   it('holds up neither the end of a command whose time is up, nor closing, nor the next one to open', async () => {
     const { runtime, container, config } = await stage()
     const mark = makeContainerId('mark')
-    const running = runtime.execSyncContainer(container, ['/bin/sh', '-c', `sleep 1000; : ${mark}`], 3)
+    const running = runtime.execSyncContainer(
+      container,
+      ['/bin/sh', '-c', `sleep 1000; : ${mark}`],
+      patience(10),
+    )
     await until('the command runs', () => processesNaming(mark).some((line) => !line.includes('conmon')))
     const stopped = await stopLauncher()
     expect(await running).toMatchObject({ timedOut: true })

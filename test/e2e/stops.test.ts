@@ -144,7 +144,7 @@ describe.each<RuntimeName>(['crun', 'runc'])('a stop on %s', (handler) => {
     const events = watchEvents(slow.runtime)
     const start = slow.runtime.startContainer(container)
     await until('the start hangs', () => existsSync(join(slow.root, 'wrapper.held')))
-    const stop = slow.runtime.stopContainer(container, 5)
+    const stop = slow.runtime.stopContainer(container, 60)
     writeFileSync(join(slow.root, 'wrapper.go'), '')
     await start
     await slow.runtime.stopContainer(container, 0)

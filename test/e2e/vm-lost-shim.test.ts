@@ -95,7 +95,7 @@ const calls: Readonly<Record<string, Call>> = {
   },
   Update: (container) => runtime.updateContainer(container, { pids: { limit: 50 } }),
   Stats: (container) => runtime.containerStats(container),
-  Exec: (container) => runtime.execSyncContainer(container, ['/bin/sleep', '0.1'], 20),
+  Exec: (container) => runtime.execSyncContainer(container, ['/bin/sleep', '0.1'], 60),
 }
 
 describe('a shim that is killed', () => {
@@ -174,7 +174,7 @@ describe('a shim that is killed', () => {
       'running',
       container.state.pid,
     ])
-    expect(await outcomeOf(runtime.execSyncContainer(container, ['/bin/true'], 20))).toBe('ERR_MONITOR_LOST')
+    expect(await outcomeOf(runtime.execSyncContainer(container, ['/bin/true'], 60))).toBe('ERR_MONITOR_LOST')
     await runtime.pauseContainer(container)
     await runtime.unpauseContainer(container)
     await runtime.signalContainer(container, 'SIGTERM')
@@ -186,7 +186,7 @@ describe('a shim that is killed', () => {
 
   it('has done no harm to a container beside it', async () => {
     expect(bystander.status).toBe('running')
-    expect(await runtime.execSyncContainer(bystander, ['/bin/true'], 20)).toMatchObject({ exitCode: 0 })
+    expect(await runtime.execSyncContainer(bystander, ['/bin/true'], 60)).toMatchObject({ exitCode: 0 })
     await runtime.deleteContainer(bystander)
     expect(vmTraces(place, bystander)).toEqual([])
   })

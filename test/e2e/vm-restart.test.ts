@@ -46,8 +46,8 @@ describe('a restart of the supervisor', () => {
     await first.runtime.close()
     const { runtime, container } = await first.again()
     expect(container.status).toBe('running')
-    expect(await runtime.execSyncContainer(container, ['/bin/true'], 20)).toMatchObject({ exitCode: 0 })
-    await runtime.stopContainer(container, 20)
+    expect(await runtime.execSyncContainer(container, ['/bin/true'], 60)).toMatchObject({ exitCode: 0 })
+    await runtime.stopContainer(container, 60)
     expect(container.state.exit).toMatchObject({ kind: 'code', code: 7 })
     expect(logOf(container)).toContain('bye')
     await runtime.deleteContainer(container)
@@ -59,7 +59,7 @@ describe('a restart of the supervisor', () => {
     await until('it has spoken', () => logOf(first.container).includes('hello'))
     const init = readIdentitySync(first.container.state.pid)
     const later = ['/bin/sh', '-c', '(sleep 1; touch /go) > /dev/null 2>&1 &']
-    await first.runtime.execSyncContainer(first.container, later, 20)
+    await first.runtime.execSyncContainer(first.container, later, 60)
     await first.runtime.close()
     if (init !== undefined) await until('it has ended', async () => (await observeProcess(init)) === 'gone')
     const { runtime, container } = await first.again()
@@ -97,7 +97,7 @@ describe('a restart of the supervisor', () => {
     const container = runtime.containers.get(id)
     if (container === undefined) throw new Error('it was not taken up')
     expect(readdirSync(bundlePath).filter((name) => name.endsWith('.pid'))).toEqual(['init.pid'])
-    expect(await runtime.execSyncContainer(container, ['/bin/true'], 20)).toMatchObject({ exitCode: 0 })
+    expect(await runtime.execSyncContainer(container, ['/bin/true'], 60)).toMatchObject({ exitCode: 0 })
     await runtime.deleteContainer(container)
     const place = { runDir: config.runDir, runtimeRoot: config.runtimes['shim']?.runtimeRoot ?? '' }
     expect(vmTraces(place, container)).toEqual([])

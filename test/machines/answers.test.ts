@@ -53,14 +53,14 @@ describe('who waits for a freezer that does not answer', () => {
   it('is told by silence', async () => {
     const trial = await places.observing()
     const unpause = trial.command('unpause')
-    await trial.pass(120_000)
+    await trial.pass(200_000)
     expect(trial.error(unpause)).toMatchObject({ code: 'ERR_TIMEOUT', operation: 'updateContainerStatus' })
     expect(trial.phase).toBe('observing')
   })
 
   it('is heard once it answers after all', async () => {
     const trial = await places.observing()
-    await trial.pass(120_000)
+    await trial.pass(200_000)
     const pause = trial.command('pause')
     await untilAsked(trial)
     await trial.done('observe')

@@ -1,6 +1,6 @@
 /** The life of a container up to its process, and what may go wrong on the way. Stopping is `stopping.test.ts`. */
 import { afterEach, describe, expect, it } from 'vitest'
-import { deferredCommandsMax } from '../../src/machines/delays.ts'
+import { defaultContainerLimits as limits, deferredCommandsMax } from '../../src/machines/delays.ts'
 import { endTrials, times, Trial } from './harness.ts'
 import { livePlaces, places } from './places.ts'
 
@@ -208,7 +208,7 @@ describe('an exit', () => {
     await trial.done('start')
     expect([trial.phase, trial.said.slice(-2)]).toEqual(['exiting', ['started', 'start: done']])
     await trial.automatic('settle', 'record')
-    await trial.pass(5_000)
+    await trial.pass(limits.exitFileWaitMs)
     expect(trial.events).toEqual(['created', 'started', 'exited'])
   })
 
@@ -235,17 +235,17 @@ describe('an exit', () => {
       const trial = await places[place]()
       trial.observed(place === 'paused' ? 'absent' : 'stopped')
       await trial.automatic('start', 'settle', 'record')
-      await trial.pass(5_000)
+      await trial.pass(limits.exitFileWaitMs)
       expect(trial.phase).toBe('stopped')
       expect(trial.context.exit).toMatchObject({ kind: 'unknown', why: 'no-exit-file', finished: times.gone })
     },
   )
 
-  it('that nobody reports is unknown after 5 s', async () => {
+  it('that nobody reports is unknown after a minute, and not before', async () => {
     const trial = await places.running()
     await trial.automatic('settle', 'record')
     trial.gone()
-    await trial.pass(4_999)
+    await trial.pass(limits.exitFileWaitMs - 1)
     expect(trial.phase).toBe('exiting')
     await trial.pass(1)
     expect(trial.published.at(-1)).toEqual({
@@ -279,7 +279,7 @@ describe('an exit', () => {
     async (how) => {
       const trial = await places.running()
       trial.gone()
-      await trial.pass(5_000)
+      await trial.pass(limits.exitFileWaitMs)
       expect(trial.inFlight()).toEqual(['settle'])
       trial.exited(7)
       await trial[how]('settle')
@@ -319,7 +319,7 @@ describe('an exit', () => {
 
   it.each(['fails', 'hangs'])('is published without evidence when settling %s', async (how) => {
     const trial = await places.exiting()
-    await (how === 'fails' ? trial.fails('settle') : trial.pass(10_000))
+    await (how === 'fails' ? trial.fails('settle') : trial.pass(limits.settleTimeoutMs))
     await trial.done('record')
     expect(trial.published.at(-1)).toEqual({ type: 'exited', exit: codeExit(0), durable: true })
   })
@@ -327,7 +327,7 @@ describe('an exit', () => {
   it.each(['fails', 'hangs'])('is published as not durable when recording %s', async (how) => {
     const trial = await places.exiting()
     await trial.done('settle')
-    await (how === 'fails' ? trial.fails('record', 'ERR_IO') : trial.pass(10_000))
+    await (how === 'fails' ? trial.fails('record', 'ERR_IO') : trial.pass(limits.recordTimeoutMs))
     expect([trial.phase, trial.published.at(-1)]).toEqual([
       'stopped',
       { type: 'exited', exit: codeExit(0), durable: false },
@@ -416,7 +416,7 @@ describe('pause and unpause', () => {
     async (place, verb, operation) => {
       const trial = await places[place]()
       const joined = trial.command(verb)
-      await trial.pass(10_000)
+      await trial.pass(limits[`${place === 'pausing' ? 'pause' : 'resume'}TimeoutMs`])
       expect(trial.error(joined)).toMatchObject({ code: 'ERR_TIMEOUT', operation })
     },
   )
@@ -431,7 +431,7 @@ describe('pause and unpause', () => {
     async ({ how, code, place, effect, status, phase, events }) => {
       const trial = await places[place]()
       const joined = trial.command(place === 'pausing' ? 'pause' : 'unpause')
-      await (how === 'fails' ? trial.fails(effect) : trial.pass(10_000))
+      await (how === 'fails' ? trial.fails(effect) : trial.pass(limits[`${effect}TimeoutMs`]))
       expect([trial.phase, trial.reply(joined)]).toEqual(['observing', code])
       await trial.done('observe', { status, at: times.gone })
       expect(trial.phase).toBe(phase)
@@ -447,7 +447,7 @@ describe('pause and unpause', () => {
       await trial.pass(199)
       expect(trial.inFlight()).toEqual([])
       await trial.pass(1)
-      await trial.pass(10_000 + 399)
+      await trial.pass(limits.observeTimeoutMs + 399)
       expect(trial.inFlight()).toEqual([])
       await trial.pass(1)
       await trial.done('observe', { status: place, at: times.gone })

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
-import { timerDelayMaxMs } from '../../src/machines/delays.ts'
+import { defaultContainerLimits as limits, timerDelayMaxMs } from '../../src/machines/delays.ts'
 import { endTrials } from './harness.ts'
 import { places } from './places.ts'
 
@@ -225,7 +225,7 @@ describe('stop of what may be frozen', () => {
 
   it('kills when the thaw hangs', async () => {
     const trial = await places['stopping.thawing']()
-    await trial.pass(10_000)
+    await trial.pass(limits.resumeTimeoutMs)
     expect([trial.phase, trial.inFlight()]).toEqual(['stopping.killing', ['signal kill']])
   })
 
@@ -235,7 +235,7 @@ describe('stop of what may be frozen', () => {
     await trial.done('signal')
     await trial.pass(20)
     expect(trial.inFlight()).toEqual(['resume'])
-    await trial.pass(10_000)
+    await trial.pass(limits.resumeTimeoutMs)
     expect(trial.inFlight()).toEqual(['signal kill'])
   })
 

@@ -32,7 +32,7 @@ async function main() {
   try {
     await runtime.createContainer(container)
     await runtime.startContainer(container)
-    const { stdout } = await runtime.execSyncContainer(container, ['/bin/echo', 'from inside'], 20)
+    const { stdout } = await runtime.execSyncContainer(container, ['/bin/echo', 'from inside'], 60)
     const shown = [Buffer.alloc(0)]
     const terminal = new Writable({ write: (chunk, _encoding, done) => (shown.push(chunk), done()) })
     const ended = await runtime.execContainer(container, ['/bin/sh', '-c', 'test -t 1 && echo terminal; exit 3'], {

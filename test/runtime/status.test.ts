@@ -1,5 +1,8 @@
+import { merge, Subject } from 'rxjs'
 import { describe, expect, it } from 'vitest'
+import type { ExitFact, ExitSource } from '../../src/impl/runtime-impl.ts'
 import { OciError } from '../../src/index.ts'
+import { defaultContainerLimits } from '../../src/machines/delays.ts'
 import { deaf, openStage, refusalOf } from './stage.ts'
 import { places, ways } from './ways.ts'
 
@@ -53,7 +56,7 @@ describe('updateContainerStatus', () => {
     await clock.runUntil(runtime.updateContainerStatus(container))
     expect(container.state.exit).toMatchObject({ kind: 'unknown', why: 'no-exit-file' })
     // The exit file is waited for.
-    expect(clock.now()).toBe(5000)
+    expect(clock.now()).toBe(defaultContainerLimits.exitFileWaitMs)
   })
 
   it('believes what the monitor wrote down and could not report', async () => {
@@ -65,6 +68,37 @@ describe('updateContainerStatus', () => {
     sim.killProcessSilently(container.id)
     await clock.runUntil(runtime.updateContainerStatus(container))
     expect(container.state.exit).toMatchObject({ kind: 'code', code: 7, finished })
+  })
+
+  it('believes an exit that is found only when the time for it is over', async () => {
+    const late$ = new Subject<ExitFact>()
+    let late: ExitFact | undefined
+    const { runtime, clock, started, sim } = await openStage({
+      wrap: (inner) => {
+        const { exits } = inner
+        const scan = async (): Promise<void> => {
+          if (late !== undefined) late$.next(late)
+          await exits.scan()
+        }
+        const wrapped: ExitSource = {
+          exits$: merge(exits.exits$, late$),
+          scan,
+          expect: (id) => exits.expect(id),
+          urgent: (id, waiting) => exits.urgent(id, waiting),
+          discard: (id) => exits.discard(id),
+        }
+        return Object.assign(inner, { exits: wrapped })
+      },
+    })
+    const container = await started()
+    sim.killProcessSilently(container.id)
+    const seen = runtime.updateContainerStatus(container)
+    await clock.settle()
+    expect(container.phase).toBe('exiting')
+    // No hint tells of it, as after a stall of the event loop.
+    late = { id: container.id, code: 7, finished: '2026-01-01T00:00:03.000000000Z' }
+    await clock.runUntil(seen)
+    expect(container.state.exit).toMatchObject({ kind: 'code', code: 7 })
   })
 
   it('ends the commands of a container before its end is told', async () => {
@@ -96,7 +130,7 @@ describe('updateContainerStatus', () => {
     sim.killProcessSilently(container.id)
     await clock.runUntil(runtime.updateContainerStatus(container))
     await stop
-    expect(clock.now()).toBe(5000)
+    expect(clock.now()).toBe(defaultContainerLimits.exitFileWaitMs)
   })
 
   it.each(['fail', 'hang'] as const)('changes nothing when to observe should %s', async (fault) => {

@@ -1,12 +1,16 @@
 /** A host that has nothing left to give still gets its containers killed, and every verb an answer. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { runtimePrograms } from '../e2e/facade-host.ts'
+import { hostForTest, runtimePrograms } from '../e2e/facade-host.ts'
 import { runtimeNames, until } from '../e2e/oci-host.ts'
 import { pidExists } from '../../src/impl/process-identity.ts'
+import { groupDirectory } from '../support/cgroups.ts'
+import { patience } from '../support/patience.ts'
+import { processes } from '../support/proc.ts'
 import { makeRootfs } from '../support/rootfs.ts'
 import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 
@@ -34,4 +38,64 @@ describe.each(runtimeNames)('an embedder without a descriptor left, on %s', (han
     child.stdin.end()
     expect(await exited).toEqual([0, null])
   })
+})
+
+/** A cgroup for processes that are to have no more of them. Removed when the test is over, and everything in it has ended. */
+function makePidsCgroup() {
+  const directory = groupDirectory('pids', `/${makeContainerId('full')}`)
+  mkdirSync(directory)
+  onTestFinished(() => until('the cgroup is empty', () => removes(directory)))
+  return {
+    take: (pid: number) => writeFileSync(`${directory}/cgroup.procs`, String(pid)),
+    fill: () => writeFileSync(`${directory}/pids.max`, readFileSync(`${directory}/pids.current`)),
+    makeRoom: () => writeFileSync(`${directory}/pids.max`, 'max'),
+  }
+}
+
+function removes(directory: string): boolean {
+  try {
+    rmdirSync(directory)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Of this process's only runtime. */
+function launcherPid(): number {
+  const ours = [...processes().values()].filter(({ parentPid }) => parentPid === process.pid)
+  const [launcher, ...others] = ours.filter(({ command }) => command.includes('launcher/main'))
+  if (launcher === undefined || others.length > 0) throw new Error('there must be one launcher')
+  return launcher.pid
+}
+
+describe.each(runtimeNames)('a helper process whose cgroup may have no more processes, on %s', (handler) => {
+  it(
+    'answers a create and a command with ERR_BUSY and lives on, and both work when there is room again',
+    { timeout: patience(180_000) },
+    async () => {
+      const cgroup = makePidsCgroup()
+      const host = await hostForTest(handler)
+      const { runtime } = host
+      const running = await host.start(['/bin/sleep', '600'])
+      const launcher = launcherPid()
+      cgroup.take(launcher)
+      cgroup.fill()
+
+      const refused = await host.describe(['/bin/sleep', '600'])
+      const busy = { code: 'ERR_BUSY', message: expect.stringContaining('limit on processes') as unknown }
+      await expect(runtime.createContainer(refused)).rejects.toMatchObject(busy)
+      await expect(runtime.execSyncContainer(running, ['/bin/true'], 60)).rejects.toMatchObject(busy)
+      await expect(runtime.startExec(running, ['/bin/true'])).rejects.toMatchObject(busy)
+      expect(launcherPid()).toBe(launcher)
+
+      cgroup.makeRoom()
+      expect(await runtime.execSyncContainer(running, ['/bin/true'], 60)).toMatchObject({ exitCode: 0 })
+      await runtime.deleteContainer(refused)
+      const again = await host.describe(['/bin/sleep', '600'], { options: { id: refused.id } })
+      await runtime.createContainer(again)
+      await runtime.deleteContainer(again, { force: true })
+      expect(launcherPid()).toBe(launcher)
+    },
+  )
 })

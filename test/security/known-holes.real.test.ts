@@ -6,6 +6,7 @@ import { defineConfig, Runtime, type ConfigInput } from '../../src/index.ts'
 import { hostForTest, runtimePrograms } from '../e2e/facade-host.ts'
 import { runtimeNames } from '../e2e/oci-host.ts'
 import { makeTempRoot } from '../support/temp-root.ts'
+import { factMaxMs } from '../support/eventually.ts'
 
 interface Warning {
   readonly program?: string
@@ -36,7 +37,7 @@ describe('the programs of this host', () => {
     expect(findings.filter(({ check }) => check === 'version' || check === 'program')).toEqual([])
     const expected = Map.groupBy(holes, ({ subject }) => subject)
     await expect
-      .poll(() => warnings.filter(({ advisories }) => advisories !== undefined), { timeout: 30_000 })
+      .poll(() => warnings.filter(({ advisories }) => advisories !== undefined), { timeout: factMaxMs })
       .toEqual(
         [...expected].map(([program, found]) => ({
           program,

@@ -32,7 +32,7 @@ describe.each(['crun', 'runc'] as const)('a tenant in a container of %s that', (
   async function ended(container: Container, user: string): Promise<unknown> {
     try {
       const argv = busybox('echo $(id -u) $(id -g)')
-      const { stdout } = await stage.runtime.execSyncContainer(container, argv, 20, { user })
+      const { stdout } = await stage.runtime.execSyncContainer(container, argv, 60, { user })
       return String(stdout).trim()
     } catch (error) {
       if (isOciError(error)) return error

@@ -8,7 +8,7 @@
  * The monitor of an exec serves that one client only. There it is the other way round: `whole` holds it up for as long as
  * it takes, which slows the command down, and nothing is dropped.
  */
-import { stat } from 'node:fs/promises'
+import { statSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { errnoOf, messageOf } from '../../errors/index.ts'
 import { HoldUp } from '../attach-client/hold-up.ts'
@@ -65,7 +65,7 @@ export class Relay {
 
   async open({ directory, socket }: Pick<OpenRequest, 'directory' | 'socket'>): Promise<void> {
     for (let attempt = 1; !this.#over; attempt += 1) {
-      const why = await this.#connect(directory, socket)
+      const why = this.#connect(directory, socket)
       if (why === undefined || this.#over) return
       if (why.reason === 'absent' || attempt === connectAttemptsMax) return this.#finish(why)
       await delay(connectPauseMs)
@@ -100,12 +100,12 @@ export class Relay {
   }
 
   /** Undefined: connected. */
-  async #connect(directory: string, socket: string): Promise<SessionEnd | undefined> {
+  #connect(directory: string, socket: string): SessionEnd | undefined {
     try {
-      // Asked for separately: the library's error cannot be told from one for a missing file.
-      const found = await stat(`${directory}/${socket}`)
+      // Asked for separately: the library's error cannot be told from one for a missing file. Synchronous, as libuv would
+      // end this process, and with it every client's session, where there is no room for its threads.
+      const found = statSync(`${directory}/${socket}`)
       if (!found.isSocket()) return { reason: 'absent', message: 'it is not a socket' }
-      if (this.#over) return undefined
       this.#monitor = connectSeqpacket(directory, socket, { onReadable: () => this.#readOn() })
       this.#client.send(reply.opened)
       this.#monitor.whenReadable()

@@ -34,7 +34,7 @@ export interface ClientStreams {
 /** How long a client that was not too slow so far may take for the last of the output. */
 const lastOutputMaxMs = 10_000
 /** How long a container may take for what was typed before the keys. */
-const lastInputMaxMs = 1000
+const lastInputMaxMs = 10_000
 
 const notBytes = 'stdin must give bytes or text'
 

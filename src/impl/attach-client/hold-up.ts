@@ -1,12 +1,14 @@
 /**
  * How long a client may hold up its container: in all {@link holdUpMaxMs} at once, earned back at {@link earnedShare} of
  * the time that passes. So a client that is late for a moment loses nothing, one that never reads costs its container a
- * moment, once, and no client can slow a container by more than that share for long.
+ * moment, once, and no client can slow a container by more than that share for long. Time in which our own event loop stood
+ * still is nobody's: it is spent in ticks, each of which counts for no more than its length.
  */
 import { waitingClock, type Clock } from '../../surroundings/clock.ts'
 
 const holdUpMaxMs = 1000
 const earnedShare = 0.05
+const tickMs = 50
 
 export class HoldUp {
   readonly #onSpent: (() => void) | undefined
@@ -33,8 +35,7 @@ export class HoldUp {
     if (this.#onSpent === undefined) return
     const nowMs = this.#clock.now()
     this.#leftMs = Math.min(holdUpMaxMs, this.#leftMs + (nowMs - this.#sinceMs) * earnedShare)
-    this.#sinceMs = nowMs
-    this.#timer = this.#clock.setTimeout(this.#onSpent, this.#leftMs)
+    this.#tick(this.#onSpent)
   }
 
   end(): void {
@@ -42,8 +43,22 @@ export class HoldUp {
     if (this.#timer === undefined) return
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
-    const nowMs = this.#clock.now()
-    this.#leftMs = Math.max(0, this.#leftMs - (nowMs - this.#sinceMs))
-    this.#sinceMs = nowMs
+    this.#spend()
+    this.#sinceMs = this.#clock.now()
+  }
+
+  #tick(onSpent: () => void): void {
+    this.#sinceMs = this.#clock.now()
+    const next = (): void => {
+      this.#spend()
+      if (this.#leftMs > 0) this.#tick(onSpent)
+      else onSpent()
+    }
+    this.#timer = this.#clock.setTimeout(next, Math.min(tickMs, this.#leftMs))
+  }
+
+  #spend(): void {
+    const spentMs = Math.min(tickMs, this.#clock.now() - this.#sinceMs)
+    this.#leftMs = Math.max(0, this.#leftMs - spentMs)
   }
 }

@@ -1,6 +1,6 @@
 /** What must be true of a container's bundle and log path before anything is done with them. */
 import { lstat, stat } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { bundleConfigMaxBytes, readBundleSpec } from '../../bundle/bundle.ts'
 import type { OciSpec } from '../../bundle/oci-spec.ts'
 import type { RuntimeHandler } from '../../config/config.ts'
@@ -8,6 +8,7 @@ import { isSliceName } from '../../config/slice-name.ts'
 import type { Container } from '../../container.ts'
 import { errnoOf, type ErrorCode, OciError } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
+import { accessRootfs } from './rootfs-access.ts'
 
 /**
  * conmon appends to whatever is there and renames a new file over it when the log is reopened or full: neither must
@@ -98,8 +99,9 @@ function refuseUnsafeAnnotations(container: Container, { handler, paths }: Bundl
  */
 async function refuseLinkedDev(container: Container, { paths }: BundlePlace, spec: OciSpec): Promise<void> {
   // A relative path counts from the bundle.
-  const dev = resolve(paths.bundle, spec.root?.path ?? 'rootfs', 'dev')
-  const stats = await statOrAbsent(dev, lstat)
+  const rootfs = resolve(paths.bundle, spec.root?.path ?? 'rootfs')
+  const dev = join(rootfs, 'dev')
+  const stats = await accessRootfs(rootfs, () => statOrAbsent(dev, lstat))
   if (stats?.isSymbolicLink() !== true) return
   const message = `${dev} must be a directory, not a link: runtimes would follow it out of the root file system`
   throw refusal(container, 'ERR_BUNDLE', message, 'root.path', dev)

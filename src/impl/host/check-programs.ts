@@ -17,7 +17,7 @@ export interface ProgramCheck {
   readonly signal: AbortSignal
 }
 
-const versionTimeoutMs = 10_000
+const versionTimeoutMs = 60_000
 const versionPattern = /^(runc|crun|conmon) version (\S+)/m
 
 /** Runs `--version` of each program once. Rejects with ERR_ABORTED, ERR_CLOSED, ERR_BUSY and ERR_LAUNCHER_LOST only. */

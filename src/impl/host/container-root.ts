@@ -11,6 +11,7 @@ import { ioError } from '../../files.ts'
 import { observeProcess } from '../process-identity.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import { MountChecks } from './mount-checks.ts'
+import { accessRootfs } from './rootfs-access.ts'
 
 /** `init`: the process whose root it is, so that what is mounted in the container is seen as well. */
 export interface ContainerRoot {
@@ -36,12 +37,15 @@ export function containerRoot(
   return { directory: path !== undefined && isAbsolute(path) ? path : join(bundle, path ?? 'rootfs') }
 }
 
-/** What `read` found in the root of a container, if its init is that process still: a pid may be somebody else's by then. */
+/**
+ * What `read` found in the root of a container, if its init is that process still: a pid may be somebody else's by then. In turn
+ * with other accesses to root filesystems, see rootfs-access.ts: ERR_TIMEOUT, ERR_BUSY.
+ */
 export async function whileRunning<Found>(
-  { init }: ContainerRoot,
+  { directory, init }: ContainerRoot,
   read: () => Promise<Found>,
 ): Promise<Found> {
-  const [found] = await Promise.allSettled([read()])
+  const [found] = await Promise.allSettled([accessRootfs(directory, read)])
   if (init !== undefined && (await observeProcess(init)) === 'gone')
     throw new OciError('ERR_NOT_RUNNING', 'the container has ended')
   if (found.status === 'rejected') throw found.reason

@@ -11,6 +11,7 @@ import { ensurePrivateDirectory, ioError } from '../../files.ts'
 import { within } from '../launcher/deadlines.ts'
 import type { Launcher } from '../launcher/launcher.ts'
 import { abandonedIn, markedName } from './owner-mark.ts'
+import { notStartedError } from './runtime-command.ts'
 
 const fifoBatch = 48
 /** More are made when fewer are left, before somebody has to wait for them. */
@@ -103,6 +104,7 @@ export class ExecHome {
     await Promise.all(paths.map(unlinkIfThere))
     const directory = dirname(paths[0] ?? '/')
     const { exitCode, signal, timedOut, stderrTail, notStarted } = result
+    if (notStarted?.errno === 'EAGAIN') throw notStartedError(notStarted, { file: directory })
     const reason = notStarted?.errno ?? (stderrTail.trim() || `exit code ${exitCode}`)
     throw new OciError('ERR_IO', `mkfifo in ${directory} failed: ${reason}`, {
       file: directory,

@@ -17,7 +17,7 @@ export interface OomEvidence {
 }
 
 /** An init that the OOM killer takes is reported after its output is drained. Longer than this, and it was a child. */
-const drainMaxMs = 10_000
+const drainMaxMs = 30_000
 
 /** The judgement. `before` is the evidence as it stood when we sent our own KILL, if we did. */
 export function endedByOom(

@@ -107,8 +107,13 @@ function endOf({ exitCode, signal }: Pick<CommandResult, 'exitCode' | 'signal'>)
 /** errnos that mean that there is no such program, or none that can be executed. */
 const missing: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EISDIR'])
 
-/** A program that could not be executed at all. */
+/** A program that could not be executed at all: ERR_RUNTIME_NOT_FOUND, ERR_BUSY where there is no process left, ERR_RUNTIME_FAILED. */
 export function notStartedError({ errno, path }: NotStarted, details: OciErrorDetails): OciError {
+  if (errno === 'EAGAIN') {
+    const limit =
+      "the limit on processes is reached (pids.max of the supervisor's cgroup, its user's, or the host's)"
+    return new OciError('ERR_BUSY', `${path} cannot be started: ${limit}`, details)
+  }
   const code: ErrorCode = missing.has(errno) ? 'ERR_RUNTIME_NOT_FOUND' : 'ERR_RUNTIME_FAILED'
   // The kernel says the same of a script without its interpreter and of a program without its loader.
   const hint = errno === 'ENOENT' ? ' (it, its interpreter or its loader does not exist)' : ''

@@ -9,9 +9,10 @@ import type { HostWorld, RuntimePlace } from './world.ts'
 /** What `delete` gets where the runtime keeps nothing of the container: it has little to do. */
 const deleteNothingMs = 5000
 
-/** Ways in which a runtime fails that say nothing of the container: it is missing, crashes, hangs, or has words of its own. */
+/** Ways in which a runtime fails that say nothing of the container: it is missing, cannot be started, crashes, hangs, or has words of its own. */
 const runtimeFaults: ReadonlySet<ErrorCode> = new Set([
   'ERR_RUNTIME_NOT_FOUND',
+  'ERR_BUSY',
   'ERR_RUNTIME_FAILED',
   'ERR_TIMEOUT',
 ])

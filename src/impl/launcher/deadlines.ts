@@ -1,17 +1,18 @@
 /** Waiting with a limit. The timers here are cancelled as soon as nobody waits for them. */
-import { setTimeout as delay } from 'node:timers/promises'
 
 /** Node's timers overflow above this and would fire at once. */
 const timerMaxMs = 2 ** 31 - 1
 
 /** Waits for an event at most so long; undefined when the time is up. */
 export async function within<T>(event: Promise<T>, limitMs: number): Promise<T | undefined> {
-  const timer = new AbortController()
+  const over = new AbortController()
+  const late = new Promise<undefined>((resolve) =>
+    whenExpired(limitMs, over.signal, () => resolve(undefined)),
+  )
   try {
-    const late = delay(Math.min(limitMs, timerMaxMs), undefined, { signal: timer.signal })
     return await Promise.race([event, late])
   } finally {
-    timer.abort()
+    over.abort()
   }
 }
 
@@ -20,7 +21,10 @@ export async function within<T>(event: Promise<T>, limitMs: number): Promise<T |
  * the event loop the timers run before the messages that came in meanwhile, and would accuse the innocent.
  */
 export function whenExpired(limitMs: number, cancel: AbortSignal, expired: () => void): void {
-  const timer = setTimeout(() => setImmediate(() => cancel.aborted || expired()), limitMs)
+  const timer = setTimeout(
+    () => setImmediate(() => cancel.aborted || expired()),
+    Math.min(limitMs, timerMaxMs),
+  )
   cancel.addEventListener('abort', () => clearTimeout(timer), { once: true })
 }
 

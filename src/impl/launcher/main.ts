@@ -9,6 +9,7 @@
  * Node's channel does not always tell its end: `disconnect` is never emitted while a handle waits for its
  * acknowledgement.
  */
+import { stat } from 'node:fs'
 import { Socket } from 'node:net'
 import { isError, messageOf } from '../../errors/index.ts'
 import { AttendedProcesses } from './attend-child.ts'
@@ -150,7 +151,10 @@ function main(): void {
     if (request === undefined) throw new Error(`not a request: ${JSON.stringify(message).slice(0, 200)}`)
     handle(request)
   })
-  tell({ type: 'hello', protocol: protocolVersion, notes: note === undefined ? [] : [note] })
+  const hello = { type: 'hello', protocol: protocolVersion, notes: note === undefined ? [] : [note] } as const
+  // libuv makes its threads at the first asynchronous call, and aborts when it cannot: later, on a host without room for
+  // more threads, that would be the end of us.
+  stat('/', () => tell(hello))
 }
 
 main()

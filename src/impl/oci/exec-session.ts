@@ -13,7 +13,8 @@ import { launchWithTerminal } from './exec-terminal.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 
 const SIGKILL = 9
-const endLimitMs = 2000
+/** It has been killed. Longer than this, and its monitor does not report: that is killed as well, and the exit unknown. */
+const endLimitMs = 10_000
 
 /** A session and what its keeper may do with it. */
 export interface RunningExec {

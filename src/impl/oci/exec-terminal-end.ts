@@ -15,7 +15,8 @@ import type { ProcessIdentity } from '../runtime-impl.ts'
 import type { LaunchedExec } from './exec-launch.ts'
 
 const lookMs = 250
-const endLimitMs = 2000
+/** It has been killed. Longer than this, and its monitor does not report: that is killed as well, and the exit unknown. */
+const endLimitMs = 10_000
 
 export interface TerminalCommand {
   readonly pid: number

@@ -20,8 +20,8 @@ import { findMonitor } from './monitor.ts'
 import { waitUntil } from '../host/waiting.ts'
 import { placeOf, type OciWorld } from './world.ts'
 
-/** From the line to the new file conmon takes 3 ms, unless it is stopped or blocked. */
-const reopenedMs = 2000
+/** From the line to the new file conmon takes 3 ms, and many times that on a busy host; a line sent too early would lose lines. */
+const reopenedMs = 8000
 const attemptsMax = 3
 
 /**

@@ -40,7 +40,7 @@ export type ScopeStart =
 export interface ScopesOptions {
   /** Default: the system bus, where it always is. */
   readonly address?: string | undefined
-  /** Of every answer, connecting included. */
+  /** Of every answer, connecting included, and of systemd's noticing that a scope is empty. */
   readonly timeoutMs?: number
 }
 
@@ -51,10 +51,10 @@ const manager = {
 } as const
 const jobRemoved = `type='signal',sender='${manager.destination}',path='${manager.path}',interface='${manager.interface}',member='JobRemoved'`
 
-const defaultTimeoutMs = 5000
+/** The init process answers nobody while it reloads its units, which takes it seconds on a host that is large or busy. */
+const defaultTimeoutMs = 30_000
 /** Between the calls of one create, and of a crowd of them. */
 const lingerMs = 1000
-const goneMaxMs = 2000
 const pollMs = 20
 /** Results of jobs whose start was not answered yet. */
 const resultsMax = 1000
@@ -87,7 +87,8 @@ class SystemdScopes implements Scopes {
     return this.#use(async (bus) => {
       let answer = await bus.call(startCall(scope))
       // One of that name has just ended, and systemd has not forgotten it yet.
-      if (isTaken(answer) && (await isForgotten(bus, scope.name))) answer = await bus.call(startCall(scope))
+      if (isTaken(answer) && (await this.#isForgotten(bus, scope.name)))
+        answer = await bus.call(startCall(scope))
       if (isTaken(answer)) return { kind: 'exists' }
       if (answer.refused !== undefined) return { kind: 'refused', words: answer.words || answer.refused }
       const [job] = answer.body
@@ -100,7 +101,7 @@ class SystemdScopes implements Scopes {
 
   seeEnd(name: string): Promise<void> {
     return this.#use(async (bus) => {
-      if (!(await isForgotten(bus, name))) throw this.#slow(`still has ${name}, which is empty`)
+      if (!(await this.#isForgotten(bus, name))) throw this.#slow(`still has ${name}, which is empty`)
     })
   }
 
@@ -192,6 +193,19 @@ class SystemdScopes implements Scopes {
       this.#jobs.delete(job)
     }
   }
+
+  /** Waits until there is no such unit. A failed one stays until it is reset; a living one is left alone. */
+  async #isForgotten(bus: Bus, name: string): Promise<boolean> {
+    const endMs = performance.now() + this.#timeoutMs
+    for (;;) {
+      const unit = await bus.call({ ...manager, member: 'GetUnit', signature: 's', body: [name] })
+      if (unit.refused === 'org.freedesktop.systemd1.NoSuchUnit') return true
+      if (performance.now() > endMs) return false
+      // Refused where it has not failed, which says nothing.
+      await bus.call({ ...manager, member: 'ResetFailedUnit', signature: 's', body: [name] })
+      await delay(pollMs)
+    }
+  }
 }
 
 function startCall(scope: Scope): Call {
@@ -214,17 +228,4 @@ function startCall(scope: Scope): Call {
 
 function isTaken({ refused }: Answer): boolean {
   return refused === 'org.freedesktop.systemd1.UnitExists'
-}
-
-/** Waits until there is no such unit. A failed one stays until it is reset; a living one is left alone. */
-async function isForgotten(bus: Bus, name: string): Promise<boolean> {
-  const endMs = performance.now() + goneMaxMs
-  for (;;) {
-    const unit = await bus.call({ ...manager, member: 'GetUnit', signature: 's', body: [name] })
-    if (unit.refused === 'org.freedesktop.systemd1.NoSuchUnit') return true
-    if (performance.now() > endMs) return false
-    // Refused where it has not failed, which says nothing.
-    await bus.call({ ...manager, member: 'ResetFailedUnit', signature: 's', body: [name] })
-    await delay(pollMs)
-  }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type Command } from '../../../src/impl/launcher/launcher.ts'
 import { env, isAlive, killAtEnd, readPid, scratchDir, testLauncher, waitFor } from './support.ts'
+import { patience } from '../../support/patience.ts'
 
 function sh(script: string, rest: Partial<Command> = {}): Command {
   return { argv: ['sh', '-c', script], env, timeoutMs: 20_000, ...rest }
@@ -90,7 +91,9 @@ describe('run', () => {
   it('kills a command whose time is up, together with its process group', async () => {
     const launcher = await testLauncher()
     const dir = scratchDir()
-    const result = await launcher.run(sh('sleep 600 & echo $! >pid; wait', { cwd: dir, timeoutMs: 500 }))
+    const result = await launcher.run(
+      sh('sleep 600 & echo $! >pid; wait', { cwd: dir, timeoutMs: patience(5000) }),
+    )
     expect(result).toMatchObject({ timedOut: true, signal: 'SIGKILL', exitCode: undefined })
     const pid = readPid(dir, 'pid')
     await waitFor('the child of the command is dead', () => !isAlive(pid))

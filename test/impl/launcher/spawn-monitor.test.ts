@@ -15,6 +15,7 @@ import {
   testLauncher,
   waitFor,
 } from './support.ts'
+import { patience } from '../../support/patience.ts'
 
 const noMove = async () => undefined
 
@@ -122,7 +123,7 @@ describe('the outcomes of a monitor', () => {
     const script = `${awaitStart}\necho thinking >&2\nexec sleep 600`
     let pid = 0
     const outcome = await launcher.spawnMonitor(
-      { ...fakeMonitor(dir, script), timeoutMs: 500 },
+      { ...fakeMonitor(dir, script), timeoutMs: patience(5000) },
       async (spawned) => {
         pid = spawned
       },
@@ -134,7 +135,7 @@ describe('the outcomes of a monitor', () => {
   it('is timed out when the answer lacks although the process has forked', async () => {
     const launcher = await testLauncher()
     const dir = scratchDir()
-    const command = { ...fakeMonitor(dir, `${awaitStart}\n${forkDaemon}`), timeoutMs: 500 }
+    const command = { ...fakeMonitor(dir, `${awaitStart}\n${forkDaemon}`), timeoutMs: patience(5000) }
     const outcome = await launcher.spawnMonitor(command, noMove)
     expect(outcome.kind).toBe('timedOut')
     killAtEnd(readPid(dir, 'daemon'))

@@ -26,6 +26,7 @@ async function lock(stateDir: string, waitMs = 0): Promise<StateLock> {
 /** A process that holds the lock, and tells the pid of its launcher where it has one. */
 async function holder(stateDir: string, withLauncher: boolean, dir?: string) {
   const program = `
+    import { existsSync } from 'node:fs'
     import { lockStateDirectory } from ${JSON.stringify(new URL('../../../src/impl/launcher/state-lock.ts', import.meta.url).href)}
     import { openLauncher } from ${JSON.stringify(new URL('../../../src/impl/launcher/launcher.ts', import.meta.url).href)}
     import { awaitStart, fakeMonitor } from ${JSON.stringify(new URL('support-scripts.ts', import.meta.url).href)}
@@ -43,9 +44,12 @@ async function holder(stateDir: string, withLauncher: boolean, dir?: string) {
         })
       }
       // What it has begun it finishes, also without us.
-      void launcher.run({ argv: ['sleep', '1'], env: { PATH: process.env.PATH ?? '' }, timeoutMs: 60_000 }).catch(() => {})
+      const begun = ${JSON.stringify(stateDir)} + '/begun'
+      const argv = ['sh', '-c', ': > ' + begun + '; exec sleep 1']
+      void launcher.run({ argv, env: { PATH: process.env.PATH ?? '' }, timeoutMs: 60_000 }).catch(() => {})
+      while (!existsSync(begun)) await new Promise((resolve) => setTimeout(resolve, 5))
     }
-    setTimeout(() => process.stdout.write('locked'), ${withLauncher ? 300 : 0})
+    process.stdout.write('locked')
     setInterval(() => {}, 1000)
   `
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {

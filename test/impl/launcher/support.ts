@@ -15,6 +15,7 @@ import {
   openLauncher,
 } from '../../../src/impl/launcher/launcher.ts'
 import { env } from './support-scripts.ts'
+import { factMaxMs } from '../../support/eventually.ts'
 
 export { awaitStart, crowdSize, env, fakeMonitor, forkDaemon, makeFifo } from './support-scripts.ts'
 
@@ -31,7 +32,7 @@ export async function testLauncher(options: LauncherOptions = {}): Promise<Launc
   return launcher
 }
 
-export async function waitFor(what: string, fact: () => boolean, limitMs = 20_000): Promise<void> {
+export async function waitFor(what: string, fact: () => boolean, limitMs = factMaxMs): Promise<void> {
   const end = performance.now() + limitMs
   while (!fact()) {
     if (performance.now() > end) throw new Error(`did not come true: ${what}`)

@@ -61,7 +61,8 @@ describe('a create that conmon did not complete', () => {
   })
 
   it('is no missing program when the host is short of something', () => {
-    expect(notStartedError({ errno: 'EAGAIN', path: '/x' }, {}).code).toBe('ERR_RUNTIME_FAILED')
+    expect(notStartedError({ errno: 'EAGAIN', path: '/x' }, {}).code).toBe('ERR_BUSY')
+    expect(notStartedError({ errno: 'ENOMEM', path: '/x' }, {}).code).toBe('ERR_RUNTIME_FAILED')
   })
 })
 

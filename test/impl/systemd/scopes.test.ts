@@ -118,13 +118,17 @@ describe('a scope', () => {
   })
 
   it('never takes the place of a living one, nor stops it', async () => {
-    const { fake, scopes } = await openWorld({
-      answer: (call, peer) => {
-        if (call.member !== 'StartTransientUnit') return false
-        peer.refuse(call, taken, 'exists')
-        return true
+    const timeoutMs = 3000
+    const { fake, scopes } = await openWorld(
+      {
+        answer: (call, peer) => {
+          if (call.member !== 'StartTransientUnit') return false
+          peer.refuse(call, taken, 'exists')
+          return true
+        },
       },
-    })
+      timeoutMs,
+    )
     expect(await scopes.start(scope)).toEqual({ kind: 'exists' })
     expect(fake.calls.map(({ member }) => member)).not.toContain('StopUnit')
   })

@@ -7,6 +7,7 @@ import { VmExits } from '../../../src/impl/vm/exits.ts'
 import { silentLogger } from '../../../src/surroundings/logger.ts'
 import { systemClock } from '../../../src/surroundings/clock.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
+import { factMaxMs } from '../../support/eventually.ts'
 
 const finishedNs = 1_700_000_000_250_000_000n
 const closers: (() => Promise<void>)[] = []
@@ -61,7 +62,7 @@ describe('an exit of a shim’s container', () => {
     await exits.report('c1', 3, finishedNs)
     expect(seen).toEqual([{ id: 'c1', code: 3, finished: '2023-11-14T22:13:20.250000000Z' }])
     rmSync(`${directory}/c1`, { recursive: true })
-    await expect.poll(() => readdirSync(directory), { timeout: 20_000 }).toEqual(['c1'])
+    await expect.poll(() => readdirSync(directory), { timeout: factMaxMs }).toEqual(['c1'])
     // What follows it shows that it was not told of again.
     await exits.report('c2', 4, finishedNs)
     await both

@@ -12,6 +12,7 @@ import { TaskExitSchema } from '../../../src/impl/vm/messages/generated/task-eve
 import { dialTtrpc } from '../../../src/impl/vm/ttrpc/client.ts'
 import type { Container } from '../../../src/container.ts'
 import { createEffect, effect, never, openFakeShim, type FakeShim } from './fake-shim.ts'
+import { factMaxMs } from '../../support/eventually.ts'
 
 async function started(fake: FakeShim): Promise<Container> {
   const container = await fake.container()
@@ -166,7 +167,7 @@ describe('a shim with a machine of its own', () => {
     const words = 'x'.repeat(40_000)
     await fake.impl.attach?.(container, { stdin: Readable.from([words]) }, effect)
     await fake.impl.start(container, effect)
-    await expect.poll(() => received.length, { timeout: 20_000 }).toBe(words.length)
+    await expect.poll(() => received.length, { timeout: factMaxMs }).toBe(words.length)
     const [start, closeIo] = [fake.calls.indexOf('Start'), fake.calls.indexOf('CloseIO')]
     expect(start).toBeLessThan(closeIo)
     expect(fake.calls.filter((name) => name === 'CloseIO')).toHaveLength(1)
@@ -201,7 +202,7 @@ describe('a shim with a machine of its own', () => {
     const container = await started(fake)
     const session = await fake.impl.execs?.startExec(container, { argv: ['/bin/cat'], stdin: true }, effect)
     session?.stdin?.end('some words')
-    await expect.poll(() => received, { timeout: 20_000 }).toBe('some words')
+    await expect.poll(() => received, { timeout: factMaxMs }).toBe('some words')
     // The pid is that of the machine, which is not to be touched.
     expect(await session?.kill(9)).toBe(true)
     expect(await session?.exited).toEqual({ kind: 'code', code: 137 })
@@ -226,7 +227,7 @@ describe('a shim with a machine of its own', () => {
     await fake.hangUp()
     await fake.listenAgain()
     await expect
-      .poll(() => fake.impl.observe(container, effect).catch(() => undefined), { timeout: 20_000 })
+      .poll(() => fake.impl.observe(container, effect).catch(() => undefined), { timeout: factMaxMs })
       .toMatchObject({ status: 'running' })
     expect(fake.machine.signalCode).toBeNull()
   })
@@ -238,6 +239,6 @@ describe('a shim with a machine of its own', () => {
     await fake.hangUp()
     fake.shim.kill('SIGKILL')
     await monitorGone
-    await expect.poll(() => fake.machine.signalCode, { timeout: 20_000 }).toBe('SIGKILL')
+    await expect.poll(() => fake.machine.signalCode, { timeout: factMaxMs }).toBe('SIGKILL')
   })
 })
