@@ -65,14 +65,19 @@ export class ContainerExecs {
     )
   }
 
-  /** Ends all, those of `execSync` included. False when some had to be given up after `limitMs`. */
+  /**
+   * Ends all, those of `execSync` included. False when some had to be given up after `limitMs`. Throws what the
+   * implementation throws; all are given up then.
+   */
   async end(limitMs: number): Promise<boolean> {
     const { container, execs } = this.#options
-    const haveEnded = (await execs?.endAll(container.id, limitMs)) ?? true
-    this.#isOver = true
-    for (const { end } of this.#listed) end?.({ kind: 'unknown', why: 'given-up' })
-    this.#listed.clear()
-    return haveEnded
+    try {
+      return (await execs?.endAll(container.id, limitMs)) ?? true
+    } finally {
+      this.#isOver = true
+      for (const { end } of this.#listed) end?.({ kind: 'unknown', why: 'given-up' })
+      this.#listed.clear()
+    }
   }
 
   async #begin(execs: ExecPort, request: ExecRequest, { aborted, expired }: Signals): Promise<StartedExec> {

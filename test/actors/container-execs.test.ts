@@ -142,6 +142,17 @@ describe('the commands of a container', () => {
     expect(execs.list).toEqual([])
   })
 
+  it('are given up where the implementation cannot end them', async () => {
+    const { execs, events, begun, start } = stage(() => {
+      throw new Error('EMFILE')
+    })
+    start()
+    const { exited } = await begun()
+    await expect(execs.end(2000)).rejects.toThrow('EMFILE')
+    expect(await exited).toEqual({ kind: 'unknown', why: 'given-up' })
+    expect([execs.list, events.length]).toEqual([[], 2])
+  })
+
   it('are killed, and not told of, when they start after the end of the container', async () => {
     const { execs, events, signals, begun, start } = stage()
     const starting = begun()
