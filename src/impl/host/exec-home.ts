@@ -3,7 +3,10 @@
  * left behind when it was killed can be told from what another one is using.
  *
  * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
+ *
+ * Somebody may clear the run directory at any time; what is gone is made anew for whoever comes next.
  */
+import { existsSync } from 'node:fs'
 import { lstat, mkdir, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OciError, errnoOf } from '../../errors/index.ts'
@@ -37,17 +40,21 @@ export class ExecHome {
 
   /** A new, empty, private directory. Throws ERR_IO. */
   async makeDirectory(): Promise<string> {
-    const directory = `${await this.#open()}/${this.#nextName()}`
-    try {
-      await mkdir(directory, { mode: 0o700 })
-    } catch (error) {
-      throw ioError('create directory', directory, error)
-    }
-    return directory
+    return this.#inHome(async (home) => {
+      const directory = `${home}/${this.#nextName()}`
+      try {
+        await mkdir(directory, { mode: 0o700 })
+      } catch (error) {
+        throw ioError('create directory', directory, error)
+      }
+      return directory
+    })
   }
 
   /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, and what the launcher throws. */
   async takeFifos(count: number): Promise<string[]> {
+    if (!this.#fifos.slice(-count).every((path) => existsSync(path)))
+      this.#fifos = this.#fifos.filter((path) => existsSync(path))
     while (this.#fifos.length < count) await this.#refillOnce()
     const taken = this.#fifos.splice(-count)
     // Who needs them hears of it if it fails again.
@@ -87,10 +94,25 @@ export class ExecHome {
     return this.#directory
   }
 
+  /** Once more in a new directory where the one that we had is gone. */
+  async #inHome<Made>(make: (directory: string) => Promise<Made>): Promise<Made> {
+    const opened = this.#open()
+    const directory = await opened
+    try {
+      return await make(directory)
+    } catch (error) {
+      if (await isDirectory(directory)) throw error
+      if (this.#directory === opened) this.#directory = undefined
+      return make(await this.#open())
+    }
+  }
+
   async #makeFifos(): Promise<void> {
-    const directory = await this.#open()
-    const paths = Array.from({ length: fifoBatch }, () => `${directory}/${this.#nextName()}`)
-    await this.#mkfifo(paths)
+    const paths = await this.#inHome(async (directory) => {
+      const made = Array.from({ length: fifoBatch }, () => `${directory}/${this.#nextName()}`)
+      await this.#mkfifo(made)
+      return made
+    })
     this.#fifos.push(...paths)
   }
 

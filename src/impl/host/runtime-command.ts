@@ -107,8 +107,10 @@ function endOf({ exitCode, signal }: Pick<CommandResult, 'exitCode' | 'signal'>)
 /** errnos that mean that there is no such program, or none that can be executed. */
 const missing: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EISDIR'])
 
-/** A program that could not be executed at all. */
-export function notStartedError({ errno, path }: NotStarted, details: OciErrorDetails): OciError {
+/** A program that could not be executed at all, or a FIFO that it was to have and that is not there. */
+export function notStartedError({ errno, path, isFifo }: NotStarted, details: OciErrorDetails): OciError {
+  if (isFifo === true)
+    return new OciError('ERR_IO', `FIFO ${path} cannot be opened: ${errno}`, { ...details, file: path })
   const code: ErrorCode = missing.has(errno) ? 'ERR_RUNTIME_NOT_FOUND' : 'ERR_RUNTIME_FAILED'
   // The kernel says the same of a script without its interpreter and of a program without its loader.
   const hint = errno === 'ENOENT' ? ' (it, its interpreter or its loader does not exist)' : ''
