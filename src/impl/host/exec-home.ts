@@ -33,12 +33,13 @@ export class ExecHome {
   #fifos: string[] = []
   #refill: Promise<void> | undefined
   #lastName = 0
+  #isClosed = false
 
   constructor(options: ExecHomeOptions) {
     this.#options = options
   }
 
-  /** A new, empty, private directory. Throws ERR_IO. */
+  /** A new, empty, private directory. Throws ERR_IO, ERR_CLOSED. */
   async makeDirectory(): Promise<string> {
     return this.#inHome(async (home) => {
       const directory = `${home}/${this.#nextName()}`
@@ -51,7 +52,7 @@ export class ExecHome {
     })
   }
 
-  /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, and what the launcher throws. */
+  /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, ERR_CLOSED, and what the launcher throws. */
   async takeFifos(count: number): Promise<string[]> {
     if (!this.#fifos.slice(-count).every((path) => existsSync(path)))
       this.#fifos = this.#fifos.filter((path) => existsSync(path))
@@ -69,6 +70,7 @@ export class ExecHome {
 
   /** Removes everything. Nothing of it may be in use. A launcher that does not answer is not waited for. */
   async close(): Promise<void> {
+    this.#isClosed = true
     if (this.#refill !== undefined) await within(Promise.allSettled([this.#refill]), closeGraceMs)
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
@@ -87,6 +89,7 @@ export class ExecHome {
   }
 
   #open(): Promise<string> {
+    if (this.#isClosed) return Promise.reject(new OciError('ERR_CLOSED', 'the runtime is closed'))
     this.#directory ??= openDirectory(baseOf(this.#options.runDir)).catch((error: unknown) => {
       this.#directory = undefined
       throw error

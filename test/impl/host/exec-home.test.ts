@@ -54,4 +54,13 @@ describe('the place of the files of commands', () => {
     expect(lstatSync(fifo).isFIFO()).toBe(true)
     await place.close()
   })
+
+  it('is not made anew once it is closed', async () => {
+    const { runDir, home: place } = home()
+    await place.takeFifos(1)
+    await place.close()
+    for (const late of [place.takeFifos(1), place.makeDirectory()])
+      await expect(late).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+    expect(readdirSync(join(runDir, 'exec'))).toEqual([])
+  })
 })
