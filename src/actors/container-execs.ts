@@ -99,7 +99,7 @@ export class ContainerExecs {
       if (listed.end === undefined) this.#listed.delete(listed)
       aborted.removeEventListener('abort', onAbort)
     }
-    const starting = execs.startExec(this.#options.container, request, { signal: stop.signal })
+    const starting = this.#ask(execs, request, stop.signal)
     // Listed until it is gone, whoever waits for it.
     starting.then(({ exited }) => exited).then(forget, forget)
     const session = await starting
@@ -111,6 +111,11 @@ export class ContainerExecs {
     const started = this.#follow(listed, session)
     if (aborted.aborted) onAbort()
     return started
+  }
+
+  /** What an implementation throws at once is a start that failed like any other. */
+  async #ask(execs: ExecPort, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+    return execs.startExec(this.#options.container, request, { signal })
   }
 
   #startingInfo({ argv, tty = false }: ExecRequest): ExecInfo {

@@ -15,7 +15,7 @@ function stage(endAll: (limitMs: number) => boolean = () => true) {
   const { promise: exited, resolve: exit } = Promise.withResolvers<ExecExit>()
   const signals: number[] = []
   let given: AbortSignal | undefined
-  const port: ExecPort = {
+  const port: ExecPort & { startExec: ExecPort['startExec'] } = {
     execSync: () => Promise.reject(new Error('nobody asks for this')),
     startExec: (_container, _request, { signal }) => {
       given = signal
@@ -50,6 +50,7 @@ function stage(endAll: (limitMs: number) => boolean = () => true) {
   }
   return {
     execs,
+    port,
     events,
     signals,
     exit,
@@ -115,6 +116,15 @@ describe('a command that does not begin to run', () => {
     gone.resolve(undefined)
     await expect.poll(() => execs.list).toEqual([])
     expect(clock.pending).toBe(0)
+  })
+
+  it('is not listed when the implementation throws at once', async () => {
+    const { execs, begun, port } = stage()
+    port.startExec = () => {
+      throw new Error('no commands today')
+    }
+    await expect(begun()).rejects.toThrow('no commands today')
+    await expect.poll(() => execs.list).toEqual([])
   })
 
   it('is not begun when its caller has left before', async () => {
