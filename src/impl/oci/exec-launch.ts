@@ -102,13 +102,13 @@ export async function launchExec(
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const process = processOf(world.oci, place, command, stdio.terminal)
-  // Whoever fails first is waited for, both are seen.
-  const [directory] = await Promise.allSettled([world.home.makeDirectory(), process])
+  const reading = processOf(world.oci, place, command, stdio.terminal)
+  // Both have ended before either's failure is thrown: a directory that was made meanwhile is removed, no rejection is lost.
+  const [directory] = await Promise.allSettled([world.home.makeDirectory(), reading])
   if (directory.status === 'rejected') throw directory.reason
   const files = execFiles(directory.value, container.id)
   try {
-    const preparation = { process: await process, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
+    const preparation = { spec: await reading, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
     return await launchIn(world, place, files, preparation)
   } catch (error) {
     await removeDirectory(files)
@@ -131,7 +131,8 @@ async function processOf(
 }
 
 interface Preparation {
-  readonly process: OciProcess
+  /** Of the command, as the runtime gets it. */
+  readonly spec: OciProcess
   readonly stdio: ExecStdio
   readonly onDisconnect: OnDisconnect
 }
@@ -140,7 +141,7 @@ async function launchIn(
   { oci, launcher }: ExecWorld,
   place: Place,
   files: ExecFiles,
-  { process, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
+  { spec, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
 ): Promise<LaunchedExec> {
   const { container, runtimeRoot } = place
   const id = randomBytes(16).toString('hex')
@@ -148,7 +149,7 @@ async function launchIn(
   const monitorProgram = await monitorPath(oci, place)
   if (terminal !== undefined) await ensurePrivateDirectory(files.monitorDirectory)
   const cgroup = await makeExecCgroup(oci, place, runtime, id)
-  const mark = cgroup === undefined ? await makeExecMark(process) : undefined
+  const mark = cgroup === undefined ? await makeExecMark(spec) : undefined
   const sized = terminal?.size !== undefined
   const ahead = sized ? await wordsToRunAhead(oci, launcher, runtime, place.env) : undefined
   const argv = conmonExecArguments(files, {
@@ -171,7 +172,7 @@ async function launchIn(
           cwd: files.directory,
         }
   try {
-    await writeProcess(files.processFile, await inSlices(specJson(markedProcess(process, mark))))
+    await writeProcess(files.processFile, await inSlices(specJson(markedProcess(spec, mark))))
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child)
       throw notStartedError(child, { containerId: container.id, command: failedCommand(argv) })
