@@ -65,14 +65,19 @@ export class ContainerExecs {
     )
   }
 
-  /** Ends all, those of `execSync` included. False when some had to be given up after `limitMs`. */
+  /**
+   * Ends all, those of `execSync` included. False when some had to be given up after `limitMs`. Throws what the
+   * implementation throws; all are given up then.
+   */
   async end(limitMs: number): Promise<boolean> {
     const { container, execs } = this.#options
-    const haveEnded = (await execs?.endAll(container.id, limitMs)) ?? true
-    this.#isOver = true
-    for (const { end } of this.#listed) end?.({ kind: 'unknown', why: 'given-up' })
-    this.#listed.clear()
-    return haveEnded
+    try {
+      return (await execs?.endAll(container.id, limitMs)) ?? true
+    } finally {
+      this.#isOver = true
+      for (const { end } of this.#listed) end?.({ kind: 'unknown', why: 'given-up' })
+      this.#listed.clear()
+    }
   }
 
   async #begin(execs: ExecPort, request: ExecRequest, { aborted, expired }: Signals): Promise<StartedExec> {
@@ -94,7 +99,7 @@ export class ContainerExecs {
       if (listed.end === undefined) this.#listed.delete(listed)
       aborted.removeEventListener('abort', onAbort)
     }
-    const starting = execs.startExec(this.#options.container, request, { signal: stop.signal })
+    const starting = this.#ask(execs, request, stop.signal)
     // Listed until it is gone, whoever waits for it.
     starting.then(({ exited }) => exited).then(forget, forget)
     const session = await starting
@@ -106,6 +111,11 @@ export class ContainerExecs {
     const started = this.#follow(listed, session)
     if (aborted.aborted) onAbort()
     return started
+  }
+
+  /** What an implementation throws at once is a start that failed like any other. */
+  async #ask(execs: ExecPort, request: ExecRequest, signal: AbortSignal): Promise<ExecSession> {
+    return execs.startExec(this.#options.container, request, { signal })
   }
 
   #startingInfo({ argv, tty = false }: ExecRequest): ExecInfo {

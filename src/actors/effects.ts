@@ -172,28 +172,28 @@ async function runsAllTheSame(scope: EffectScope, signal: AbortSignal): Promise<
   }
 }
 
-/** Gathers what is still to be had of an exit. What cannot be had is logged: the exit itself is never lost for it. */
+/** Gathers what is still to be had of an exit: the exit itself is never lost for it. */
 async function settle(
   scope: EffectScope,
   { reported, exit }: SettleInput,
   signal: AbortSignal,
 ): Promise<ExitStatus> {
   const { impl, container, logger } = scope
-  const { id: containerId } = container
   // The law: commands in the container end before it does, or are given up.
-  if (!(await scope.endExecs(execsEndMs))) {
-    logger.warn({ containerId }, 'a command in the container has not ended with it')
-  }
-  await impl.killRemaining(container, { signal }).catch((error: unknown) => {
-    logger.warn({ containerId, err: error }, 'what outlived the init process could not be killed')
-  })
+  const haveEnded = await attempt(scope, 'the commands in the container could not be ended', () =>
+    scope.endExecs(execsEndMs),
+  )
+  if (haveEnded === false)
+    logger.warn({ containerId: container.id }, 'a command in the container has not ended with it')
+  await attempt(scope, 'what outlived the init process could not be killed', () =>
+    impl.killRemaining(container, { signal }),
+  )
   const found = reported ?? (await lastReport(scope))
   if (found === undefined) return exit
-  const oomKilled = await impl.oomKilled(container, found.code, { signal }).catch((error: unknown) => {
-    logger.warn({ containerId, err: error }, 'whether the kernel ran out of memory could not be read')
-    return false
-  })
-  return exitStatusOf(found, oomKilled)
+  const oomKilled = await attempt(scope, 'whether the kernel ran out of memory could not be read', () =>
+    impl.oomKilled(container, found.code, { signal }),
+  )
+  return exitStatusOf(found, oomKilled ?? false)
 }
 
 /**
@@ -201,16 +201,24 @@ async function settle(
  * report that has arrived meanwhile. A look that fails says nothing: the exit is unknown then, as it was before.
  */
 async function lastReport(scope: EffectScope): Promise<ExitReport | undefined> {
-  const { impl, container, logger } = scope
-  const { id: containerId } = container
-  await impl.exits.scan().catch((error: unknown) => {
-    logger.warn({ containerId, err: error }, 'exits cannot be looked for once more')
-  })
+  const { impl, container } = scope
+  await attempt(scope, 'exits cannot be looked for once more', () => impl.exits.scan())
   if (scope.reported !== undefined) return scope.reported
+  return attempt(scope, 'the copy of the exit that the monitor keeps cannot be read', () =>
+    impl.unreportedExit?.(container),
+  )
+}
+
+/** What fails is logged, and keeps nothing from being done after it. */
+async function attempt<Result>(
+  { container, logger }: EffectScope,
+  complaint: string,
+  work: () => Promise<Result> | undefined,
+): Promise<Result | undefined> {
   try {
-    return await impl.unreportedExit?.(container)
+    return await work()
   } catch (error) {
-    logger.warn({ containerId, err: error }, 'the copy of the exit that the monitor keeps cannot be read')
+    logger.warn({ containerId: container.id, err: error }, complaint)
     return undefined
   }
 }

@@ -38,7 +38,9 @@ export async function look(scope: LookScope): Promise<void> {
     }
     // An effect under way will say itself how things are.
     if (scope.waitingFor !== undefined || (await isAsBelieved(scope, signal))) return
-    const { status } = await observe(scope, signal)
+    const observation = await observe(scope, signal)
+    if (scope.phase === 'created' && !tellsOfStart(observation)) return
+    const { status } = observation
     const isCurrent = !signal.aborted && scope.phaseCount === phaseCount
     if (isCurrent) scope.fact({ type: 'container.observed', status, at: timestampOf(clock) })
   })
@@ -74,8 +76,14 @@ export async function isStarted(
   const { container, impl, init } = scope
   if (init === undefined || !scope.ownsProcess()) return false
   if ((await impl.isStarted?.(container, { signal })) === false) return false
-  const { status } = await observe(scope, signal)
-  return status === 'running' || status === 'paused'
+  const observation = await observe(scope, signal)
+  const { status } = observation
+  return tellsOfStart(observation) && (status === 'running' || status === 'paused')
+}
+
+/** That a process lives does not say that its command was started. */
+export function tellsOfStart({ isOfProcessOnly = false }: Observation): boolean {
+  return !isOfProcessOnly
 }
 
 /** A living process, frozen or started exactly when it is believed to be, leaves nothing to ask. */

@@ -13,7 +13,7 @@ import type { Logger } from '../surroundings/logger.ts'
 import type { Adoption, ContainerContext } from '../machines/context.ts'
 import type { ContainerFact } from '../machines/events.ts'
 import { phaseOf } from '../machines/phase.ts'
-import { limitOf, type LookScope } from './look.ts'
+import { limitOf, tellsOfStart, type LookScope } from './look.ts'
 import type { MachineSnapshot } from './start-actor.ts'
 
 export interface Succession {
@@ -41,8 +41,9 @@ export function witnessOf(scope: LookScope & { readonly logger: Logger }, error:
     observe: async () => {
       try {
         if (init !== undefined && !scope.ownsProcess()) return 'stopped'
-        const { status } = await withLimit(limitOf(scope), (signal) => impl.observe(container, { signal }))
-        return status
+        const observation = await withLimit(limitOf(scope), (signal) => impl.observe(container, { signal }))
+        const isBeforeStart = scope.phase === 'created' || scope.phase === 'starting'
+        return isBeforeStart && !tellsOfStart(observation) ? undefined : observation.status
       } catch (failure) {
         logger.warn({ containerId: container.id, err: failure }, 'the container cannot be observed')
         return undefined

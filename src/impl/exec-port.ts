@@ -139,7 +139,8 @@ export interface ExecSession {
 export interface ExecOptions {
   /**
    * Aborted before the command runs: what was begun of it is ended, whatever `onDisconnect` says, and the call rejects with
-   * ERR_ABORTED once that is gone. Aborted later: `execSync` does the same; a session ends as `onDisconnect` says.
+   * ERR_ABORTED. It may do so once that is gone: the caller of the verb is told at once, and waits for neither. Aborted
+   * later: `execSync` does the same; a session ends as `onDisconnect` says.
    */
   readonly signal: AbortSignal
   /**

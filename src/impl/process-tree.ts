@@ -9,6 +9,7 @@
 import { readdir } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isOciError } from '../errors/index.ts'
+import { ioError } from '../files.ts'
 import { killProcess, parseProcessStat, type ProcessStat } from './process-identity.ts'
 import { readKernelFile } from './host/kernel-file.ts'
 import type { ProcessIdentity } from './runtime-impl.ts'
@@ -132,7 +133,7 @@ async function readAfter(earlier: Promise<unknown> | undefined): Promise<readonl
 }
 
 async function readAllProcesses(): Promise<readonly TreeProcess[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name))
   const found: TreeProcess[] = []
   for (let at = 0; at < pids.length; at += readAtOnceMax) {
     const texts = pids.slice(at, at + readAtOnceMax).map((pid) => readKernelFile(`/proc/${pid}/stat`))
@@ -142,6 +143,14 @@ async function readAllProcesses(): Promise<readonly TreeProcess[]> {
     }
   }
   return found
+}
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    throw ioError('read', directory, error)
+  }
 }
 
 /** The session is the fourth field after the name, which may contain anything but ends with the last parenthesis. */

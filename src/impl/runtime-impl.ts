@@ -50,6 +50,11 @@ export interface Provenance {
 export interface Observation {
   readonly status: 'created' | 'running' | 'paused' | 'stopped' | 'absent'
   readonly init: ProcessIdentity | undefined
+  /**
+   * True when nobody but the process itself tells of the container. It lives, or is frozen, before its start as well: so
+   * this says nothing of whether its command was started.
+   */
+  readonly isOfProcessOnly?: boolean | undefined
 }
 
 /** One exit as reported by the monitor. */

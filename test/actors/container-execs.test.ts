@@ -15,7 +15,7 @@ function stage(endAll: (limitMs: number) => boolean = () => true) {
   const { promise: exited, resolve: exit } = Promise.withResolvers<ExecExit>()
   const signals: number[] = []
   let given: AbortSignal | undefined
-  const port: ExecPort = {
+  const port: ExecPort & { startExec: ExecPort['startExec'] } = {
     execSync: () => Promise.reject(new Error('nobody asks for this')),
     startExec: (_container, _request, { signal }) => {
       given = signal
@@ -50,6 +50,7 @@ function stage(endAll: (limitMs: number) => boolean = () => true) {
   }
   return {
     execs,
+    port,
     events,
     signals,
     exit,
@@ -117,6 +118,15 @@ describe('a command that does not begin to run', () => {
     expect(clock.pending).toBe(0)
   })
 
+  it('is not listed when the implementation throws at once', async () => {
+    const { execs, begun, port } = stage()
+    port.startExec = () => {
+      throw new Error('no commands today')
+    }
+    await expect(begun()).rejects.toThrow('no commands today')
+    await expect.poll(() => execs.list).toEqual([])
+  })
+
   it('is not begun when its caller has left before', async () => {
     const { execs, told, abort, begun } = hanging()
     abort.abort()
@@ -140,6 +150,17 @@ describe('the commands of a container', () => {
       { type: 'execExited', execId: 'e1', exit: unknown },
     ])
     expect(execs.list).toEqual([])
+  })
+
+  it('are given up where the implementation cannot end them', async () => {
+    const { execs, events, begun, start } = stage(() => {
+      throw new Error('EMFILE')
+    })
+    start()
+    const { exited } = await begun()
+    await expect(execs.end(2000)).rejects.toThrow('EMFILE')
+    expect(await exited).toEqual({ kind: 'unknown', why: 'given-up' })
+    expect([execs.list, events.length]).toEqual([[], 2])
   })
 
   it('are killed, and not told of, when they start after the end of the container', async () => {

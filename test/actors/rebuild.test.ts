@@ -171,6 +171,13 @@ describe('the witness of a death', () => {
     expect(await witnessOf(scope, error).observe()).toBe('paused')
   })
 
+  it('does not take a process that lives for a start of its command', async () => {
+    const { scope, impl } = scopeOf({ phase: 'starting' })
+    impl.observe = () => Promise.resolve({ status: 'running', init: undefined, isOfProcessOnly: true })
+    expect(await witnessOf(scope, error).observe()).toBeUndefined()
+    expect(await witnessOf({ ...scope, phase: 'paused' }, error).observe()).toBe('running')
+  })
+
   it('says nothing where the world does not answer', async () => {
     const { scope, clock, impl, complaints } = scopeOf({})
     impl.observe = () => new Promise(() => undefined)

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ExecSyncError } from '../../src/impl/exec-port.ts'
 import { errorOf, openExecHost, readAll, sh, sha256, sha256Of } from './exec-host.ts'
 import { effect, processesNaming, runtimeNames, until } from './oci-host.ts'
@@ -148,7 +148,7 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
     const mark = randomBytes(6).toString('hex')
     const sleep = `/bin/sleep 1000`
     const script = `: ${mark}; echo begun; (${sleep}; : ${mark}) & (${sleep}; : ${mark}) & while :; do ${sleep}; done`
-    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: patience(500) }, effect)
+    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: patience(2000) }, effect)
     expect(result).toEqual({
       exitCode: -1,
       stdout: Buffer.from('begun\n'),
@@ -163,12 +163,21 @@ describe.each(runtimeNames)('a command in a container of %s', (runtime) => {
     expect(leftovers()).toEqual([])
   })
 
+  it('has one time limit from the call on, for its start and its run together', async () => {
+    const { execs, container } = await openExecHost(runtime)
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    await execs.execSync(container, { argv: ['/bin/true'], timeoutMs: 654_321 }, effect)
+    const limits = timers.mock.calls.filter(([, limitMs]) => limitMs === 654_321)
+    timers.mockRestore()
+    expect(limits).toHaveLength(1)
+  })
+
   it('ends at its time limit together with daemons that had left its tree, whatever their environment', async () => {
     const { execs, container, leftovers } = await openExecHost(runtime)
     const mark = randomBytes(6).toString('hex')
     const daemon = `/bin/busybox env -i /bin/busybox setsid sh -c 'while :; do sleep 0.05; done; : ${mark}' >/dev/null 2>&1 &`
     const script = `for i in 1 2 3 4 5 6; do /bin/busybox sh -c "${daemon}"; done; echo begun; sleep 1000`
-    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: patience(1000) }, effect)
+    const result = await execs.execSync(container, { argv: sh(script), timeoutMs: patience(2000) }, effect)
     expect(result).toMatchObject({ timedOut: true, stdout: Buffer.from('begun\n') })
     expect(processesNaming(`: ${mark}`)).toEqual([])
     expect(leftovers()).toEqual([])

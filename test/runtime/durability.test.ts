@@ -4,6 +4,20 @@ import { full, never, SlowDisk } from './slow-disk.ts'
 import { defaultSpec, OciError } from '../../src/index.ts'
 
 describe('an exit', () => {
+  it('is told with whatever can be had of it, also where the commands in the container cannot be ended', async () => {
+    const { runtime, clock, started, sim, calls } = await openStage({
+      wrap: (inner) => {
+        inner.execs.endAll = () => Promise.reject(new Error('EMFILE'))
+        return inner
+      },
+    })
+    const container = await started()
+    const wait = runtime.waitContainer(container)
+    sim.exitNow(container.id, 5)
+    expect(await clock.runUntil(wait)).toMatchObject({ kind: 'code', code: 5 })
+    expect([calls('killRemaining'), calls('oomKilled')]).toEqual([1, 1])
+  })
+
   it('is told of, and its file removed, only when the state that records it is on disk', async () => {
     const disk = new SlowDisk()
     const { runtime, clock, started, sim, told } = await openStage({ stateDirectory: disk })

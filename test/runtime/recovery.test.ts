@@ -316,6 +316,18 @@ describe('after a restart', () => {
     expect(await second.told('web')).toEqual(['started'])
   })
 
+  it('a created container that only its process tells of is not said to be started', async () => {
+    const stage = openRestartStage()
+    await created(stage, await stage.boot(), 'web')
+    await stage.crash()
+    const init = { pid: 2, startTicks: '1' }
+    const observe: RuntimeImpl['observe'] = () =>
+      Promise.resolve({ status: 'running', init, isOfProcessOnly: true })
+    const second = await stage.boot({ wrap: (sim) => altered(sim, { observe }) })
+    expect([second.get('web').phase, second.get('web').state.started]).toEqual(['created', undefined])
+    expect(await second.told('web')).toEqual([])
+  })
+
   it('a runtime that was opened without recovery takes nothing up, gives no id away, and can recover later', async () => {
     const stage = openRestartStage()
     await started(stage, await stage.boot(), 'web')

@@ -1,6 +1,7 @@
 /** Starts of which the runtime says that they failed, and containers that somebody else has started. */
 import { describe, expect, it } from 'vitest'
-import { OciError } from '../../src/index.ts'
+import { OciError, type Container } from '../../src/index.ts'
+import type { SimulatedRuntime } from '../../src/testing.ts'
 import { deaf, openStage, refusalOf } from './stage.ts'
 
 describe('a container that somebody else has started', () => {
@@ -57,6 +58,40 @@ describe('a container that somebody else has started', () => {
     sim.startFromOutside(container.id)
     expect(await clock.runUntil(runtime.waitContainer(container))).toMatchObject({ kind: 'code', code: 3 })
     expect(told(container)).toEqual(['created', 'exited'])
+  })
+})
+
+/** The runtime knows nothing of any container: only its process is there. */
+function withoutRecords(inner: SimulatedRuntime): SimulatedRuntime {
+  return Object.assign(inner, {
+    isStarted: undefined,
+    observe: (container: Container) =>
+      Promise.resolve({
+        status: 'running',
+        init: { pid: inner.world(container.id).pid, startTicks: '1' },
+        isOfProcessOnly: true,
+      } as const),
+  })
+}
+
+describe('a created container that only its process tells of', () => {
+  it('is not taken for a started one', async () => {
+    const { runtime, created, told } = await openStage({ wrap: withoutRecords })
+    const container = await created()
+    await runtime.updateContainerStatus(container)
+    expect([container.status, container.state.started]).toEqual(['created', undefined])
+    expect(told(container)).toEqual(['created'])
+  })
+
+  it('is not said to be started by a start that failed', async () => {
+    const { runtime, created, sim, clock, told } = await openStage({ wrap: withoutRecords })
+    const container = await created()
+    sim.inject(container.id, { effect: 'start', fault: 'fail' })
+    expect(await clock.runUntil(refusalOf(runtime.startContainer(container)))).toMatchObject({
+      code: 'ERR_RUNTIME_FAILED',
+    })
+    expect(container.phase).toBe('stopped')
+    expect(told(container)).not.toContain('started')
   })
 })
 

@@ -6,7 +6,7 @@ import { withLimit } from '../../surroundings/abort.ts'
 import { timestampOf } from '../../surroundings/clock.ts'
 import { backoffMs } from '../../machines/delays.ts'
 import type { ContainerActor } from '../container.actor.ts'
-import { limitOf, observe } from '../look.ts'
+import { limitOf, observe, tellsOfStart } from '../look.ts'
 
 const retryMinMs = 1000
 const retryMaxMs = 30_000
@@ -23,10 +23,10 @@ export async function askRuntime(actor: ContainerActor): Promise<void> {
 
 async function askOnce(actor: ContainerActor): Promise<void> {
   const { clock, phaseCount } = actor
-  const { status } = await withLimit(limitOf(actor), (signal) => observe(actor, signal))
+  const observation = await withLimit(limitOf(actor), (signal) => observe(actor, signal))
   // Whatever has happened since says more.
-  if (actor.phaseCount !== phaseCount) return
-  actor.fact({ type: 'container.observed', status, at: timestampOf(clock) })
+  if (actor.phaseCount !== phaseCount || !tellsOfStart(observation)) return
+  actor.fact({ type: 'container.observed', status: observation.status, at: timestampOf(clock) })
 }
 
 function askLater(actor: ContainerActor, failures: number): void {

@@ -42,8 +42,8 @@ export class ExecAdmissions implements Pick<ExecPort, 'sessions' | 'endAll'> {
   /** There is something that can be ended; told again when it runs. */
   begin(admission: Admission, exec: AdmittedExec): void {
     admission.exec = exec
-    if (this.#isClosed) void exec.disconnect()
-    if (admission.endLimitMs !== undefined) void exec.end(admission.endLimitMs)
+    if (this.#isClosed) void settled(exec.disconnect())
+    if (admission.endLimitMs !== undefined) void settled(exec.end(admission.endLimitMs))
   }
 
   forget(admission: Admission): void {
@@ -60,7 +60,7 @@ export class ExecAdmissions implements Pick<ExecPort, 'sessions' | 'endAll'> {
       const { exec, over } = admission
       // One that has not come that far is ended as soon as it has.
       admission.endLimitMs = limitMs
-      await exec?.end(limitMs)
+      await settled(exec?.end(limitMs))
       const isOver = over.promise.then(() => true)
       return (await within(isOver, limitMs)) === true
     })
@@ -76,4 +76,9 @@ export class ExecAdmissions implements Pick<ExecPort, 'sessions' | 'endAll'> {
   #of(containerId: string): readonly Admission[] {
     return [...this.#admissions].filter((admission) => admission.containerId === containerId)
   }
+}
+
+/** Whether a command has ended is seen by its being over, not by what its end says. */
+async function settled(end: Promise<unknown> | undefined): Promise<void> {
+  await Promise.allSettled([end])
 }

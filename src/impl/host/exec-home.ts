@@ -3,7 +3,10 @@
  * left behind when it was killed can be told from what another one is using.
  *
  * FIFOs are made in bulk: Node cannot make one, and a process for every command would cost more than the rest of it.
+ *
+ * Somebody may clear the run directory at any time; what is gone is made anew for whoever comes next.
  */
+import { existsSync } from 'node:fs'
 import { lstat, mkdir, rm, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { OciError, errnoOf } from '../../errors/index.ts'
@@ -31,24 +34,29 @@ export class ExecHome {
   #fifos: string[] = []
   #refill: Promise<void> | undefined
   #lastName = 0
+  #isClosed = false
 
   constructor(options: ExecHomeOptions) {
     this.#options = options
   }
 
-  /** A new, empty, private directory. Throws ERR_IO. */
+  /** A new, empty, private directory. Throws ERR_IO, ERR_CLOSED. */
   async makeDirectory(): Promise<string> {
-    const directory = `${await this.#open()}/${this.#nextName()}`
-    try {
-      await mkdir(directory, { mode: 0o700 })
-    } catch (error) {
-      throw ioError('create directory', directory, error)
-    }
-    return directory
+    return this.#inHome(async (home) => {
+      const directory = `${home}/${this.#nextName()}`
+      try {
+        await mkdir(directory, { mode: 0o700 })
+      } catch (error) {
+        throw ioError('create directory', directory, error)
+      }
+      return directory
+    })
   }
 
-  /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, and what the launcher throws. */
+  /** Fresh FIFOs, which belong to the caller. Throws ERR_IO, ERR_CLOSED, and what the launcher throws. */
   async takeFifos(count: number): Promise<string[]> {
+    if (!this.#fifos.slice(-count).every((path) => existsSync(path)))
+      this.#fifos = this.#fifos.filter((path) => existsSync(path))
     while (this.#fifos.length < count) await this.#refillOnce()
     const taken = this.#fifos.splice(-count)
     // Who needs them hears of it if it fails again.
@@ -63,6 +71,7 @@ export class ExecHome {
 
   /** Removes everything. Nothing of it may be in use. A launcher that does not answer is not waited for. */
   async close(): Promise<void> {
+    this.#isClosed = true
     if (this.#refill !== undefined) await within(Promise.allSettled([this.#refill]), closeGraceMs)
     const directory = await this.#directory?.catch(() => undefined)
     this.#directory = undefined
@@ -81,6 +90,7 @@ export class ExecHome {
   }
 
   #open(): Promise<string> {
+    if (this.#isClosed) return Promise.reject(new OciError('ERR_CLOSED', 'the runtime is closed'))
     this.#directory ??= openDirectory(baseOf(this.#options.runDir)).catch((error: unknown) => {
       this.#directory = undefined
       throw error
@@ -88,10 +98,25 @@ export class ExecHome {
     return this.#directory
   }
 
+  /** Once more in a new directory where the one that we had is gone. */
+  async #inHome<Made>(make: (directory: string) => Promise<Made>): Promise<Made> {
+    const opened = this.#open()
+    const directory = await opened
+    try {
+      return await make(directory)
+    } catch (error) {
+      if (await isDirectory(directory)) throw error
+      if (this.#directory === opened) this.#directory = undefined
+      return make(await this.#open())
+    }
+  }
+
   async #makeFifos(): Promise<void> {
-    const directory = await this.#open()
-    const paths = Array.from({ length: fifoBatch }, () => `${directory}/${this.#nextName()}`)
-    await this.#mkfifo(paths)
+    const paths = await this.#inHome(async (directory) => {
+      const made = Array.from({ length: fifoBatch }, () => `${directory}/${this.#nextName()}`)
+      await this.#mkfifo(made)
+      return made
+    })
     this.#fifos.push(...paths)
   }
 

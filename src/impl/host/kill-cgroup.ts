@@ -1,5 +1,6 @@
 /** Killing all that is in cgroups, where no runtime does it. */
-import { killProcess, readIdentity } from '../process-identity.ts'
+import { readIdentity } from '../process-identity.ts'
+import { signalIfAllowed } from '../process-tree.ts'
 import { cgroupDirectories, type CgroupMount, readCgroupPaths, readCgroupProcesses } from './cgroups.ts'
 import { groupsIn } from './container-cgroups.ts'
 import { waitUntil } from './waiting.ts'
@@ -10,7 +11,7 @@ const emptyMs = 5000
 
 /**
  * Kills whatever is in the groups and below them. Each pid is looked up again before it is signalled, so that one that was handed to a
- * stranger meanwhile is not hit. True when nobody was in them.
+ * stranger meanwhile is not hit; one that we may not signal saves none of the others. True when nobody was in them.
  */
 export async function killCgroup(
   mounts: readonly CgroupMount[],
@@ -25,7 +26,7 @@ export async function killCgroup(
       const inside = cgroupDirectories(mounts, await readCgroupPaths(pid)).includes(directory)
       if (identity === undefined || !inside) continue
       isEmpty = false
-      killProcess(identity, SIGKILL)
+      signalIfAllowed(identity, SIGKILL)
     }
   }
   return isEmpty

@@ -107,8 +107,13 @@ function endOf({ exitCode, signal }: Pick<CommandResult, 'exitCode' | 'signal'>)
 /** errnos that mean that there is no such program, or none that can be executed. */
 const missing: ReadonlySet<string> = new Set(['ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC', 'ELOOP', 'EISDIR'])
 
-/** A program that could not be executed at all: ERR_RUNTIME_NOT_FOUND, ERR_BUSY where there is no process left, ERR_RUNTIME_FAILED. */
-export function notStartedError({ errno, path }: NotStarted, details: OciErrorDetails): OciError {
+/**
+ * A program that could not be executed at all, or a FIFO that it was to have and that is not there: ERR_RUNTIME_NOT_FOUND,
+ * ERR_BUSY where there is no process left, ERR_IO, ERR_RUNTIME_FAILED.
+ */
+export function notStartedError({ errno, path, isFifo }: NotStarted, details: OciErrorDetails): OciError {
+  if (isFifo === true)
+    return new OciError('ERR_IO', `FIFO ${path} cannot be opened: ${errno}`, { ...details, file: path })
   if (errno === 'EAGAIN') {
     const limit =
       "the limit on processes is reached (pids.max of the supervisor's cgroup, its user's, or the host's)"

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errnoOf, isError, stderrTailMaxBytes } from '../../errors/index.ts'
+import { errnoOf, stderrTailMaxBytes } from '../../errors/index.ts'
 import { readIdentitySync } from '../process-identity.ts'
 import { endProcessTree } from '../process-tree.ts'
 import type { AttendedEnd, AttendingReply, AttendRequest, OrphanPolicy } from './attend-protocol.ts'
@@ -92,8 +92,11 @@ function isRunning({ exitCode, signalCode }: ChildProcess): boolean {
 
 function spawnAttended({ argv: [file, ...args], env, cwd, stdio }: AttendRequest): ChildProcess | NotStarted {
   const opened: number[] = []
+  let opening: string | undefined
   const open = (path: string, access: FifoAccess): number => {
+    opening = path
     const fd = openBlocking(path, access)
+    opening = undefined
     opened.push(fd)
     return fd
   }
@@ -108,8 +111,8 @@ function spawnAttended({ argv: [file, ...args], env, cwd, stdio }: AttendRequest
     const more = (stdio.more ?? []).map(({ path, access }) => open(path, access))
     return spawn(file, args, { env, cwd, detached: true, stdio: [...streams, ...more] })
   } catch (error) {
-    const path = isError(error) && 'path' in error ? String(error.path) : file
-    return { errno: errnoOf(error) ?? 'UNKNOWN', path }
+    const errno = errnoOf(error) ?? 'UNKNOWN'
+    return opening === undefined ? { errno, path: file } : { errno, path: opening, isFifo: true }
   } finally {
     for (const fd of opened) closeSync(fd)
   }

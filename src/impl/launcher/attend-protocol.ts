@@ -81,7 +81,7 @@ export function parseAttendingReply(value: Record<string, unknown>): AttendingRe
   if (type === 'attending') return isId(pid) ? { type, id, pid } : undefined
   if (type !== 'attended' || !isRecord(end)) return undefined
   if (typeof end['errno'] === 'string' && typeof end['path'] === 'string')
-    return { type, id, end: { errno: end['errno'], path: end['path'] } }
+    return { type, id, end: { errno: end['errno'], path: end['path'], isFifo: isTrue(end['isFifo']) } }
   const { exitCode, signal, stderrTail } = end
   if (typeof stderrTail !== 'string') return undefined
   return {
@@ -93,6 +93,10 @@ export function parseAttendingReply(value: Record<string, unknown>): AttendingRe
       stderrTail,
     },
   }
+}
+
+function isTrue(value: unknown): true | undefined {
+  return value === true ? true : undefined
 }
 
 function isTexts(value: unknown): value is Record<string, string> {

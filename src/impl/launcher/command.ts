@@ -32,6 +32,8 @@ export const stdoutDefaultMaxBytes = 1024 * 1024
 export interface NotStarted {
   readonly errno: string
   readonly path: string
+  /** It is a FIFO that the command was to have, and that could not be opened. */
+  readonly isFifo?: true | undefined
 }
 
 export interface CommandResult {

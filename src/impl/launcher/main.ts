@@ -5,9 +5,8 @@
  * open files and its raised limits. It keeps no state that matters: when it dies, containers and monitors go on.
  *
  * It ends when the supervisor's end of the lifeline closes, and not before: service managers send SIGTERM to every
- * process of a unit, while the embedder still needs us to stop its containers. The lifeline is a pipe of our own, since
- * Node's channel does not always tell its end: `disconnect` is never emitted while a handle waits for its
- * acknowledgement.
+ * process of a unit, while the embedder still needs us to stop its containers. The lifeline is a pipe of our own: the kernel
+ * tells its end, whatever state Node's channel is in.
  */
 import { stat } from 'node:fs'
 import { Socket } from 'node:net'

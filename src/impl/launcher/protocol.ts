@@ -185,8 +185,9 @@ function parseExit(value: Record<string, unknown>): {
 
 function parseNotStarted(value: unknown): NotStarted | undefined {
   if (!isRecord(value)) return undefined
-  const { errno, path } = value as { errno?: unknown; path?: unknown }
-  return typeof errno === 'string' && typeof path === 'string' ? { errno, path } : undefined
+  const { errno, path, isFifo } = value as { errno?: unknown; path?: unknown; isFifo?: unknown }
+  if (typeof errno !== 'string' || typeof path !== 'string') return undefined
+  return isFifo === true ? { errno, path, isFifo } : { errno, path }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -75,7 +75,7 @@ async function spawnWithSync(
     opened.pop()
     return { child, sync: new Socket({ fd: reader, readable: true, writable: false }) }
   } catch (error) {
-    return { errno: errnoOf(error) ?? 'UNKNOWN', path: syncFifo }
+    return { errno: errnoOf(error) ?? 'UNKNOWN', path: syncFifo, isFifo: true }
   } finally {
     for (const fd of opened) closeSync(fd)
   }

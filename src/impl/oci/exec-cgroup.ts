@@ -8,9 +8,10 @@
 import { mkdir, rmdir, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errnoOf, isOciError } from '../../errors/index.ts'
+import { errnoOf } from '../../errors/index.ts'
 import { ioError } from '../../files.ts'
-import { killProcess, readIdentity } from '../process-identity.ts'
+import { readIdentity } from '../process-identity.ts'
+import { signalIfAllowed } from '../process-tree.ts'
 import { controllerDirectory, readCgroupProcesses } from '../host/cgroups.ts'
 import type { OciWorld, Place } from './world.ts'
 
@@ -70,12 +71,7 @@ async function endAll(directory: string, version: 1 | 2, limitMs: number): Promi
 
 async function kill(pid: number): Promise<void> {
   const identity = await readIdentity(pid)
-  try {
-    if (identity !== undefined) killProcess(identity, SIGKILL)
-  } catch (error) {
-    // The others are killed nonetheless; that this one lives is seen by the group not becoming empty.
-    if (!isOciError(error) || error.code !== 'ERR_UNSUPPORTED') throw error
-  }
+  if (identity !== undefined) signalIfAllowed(identity, SIGKILL)
 }
 
 /** False when there is no such file. */

@@ -20,7 +20,7 @@ import type { ExecCommand, ExecExit, OnDisconnect } from '../exec-port.ts'
 import { within } from '../launcher/deadlines.ts'
 import type { AttendedChild, Launcher } from '../launcher/launcher.ts'
 import { observeProcess, readIdentity } from '../process-identity.ts'
-import { endProcessTree, signalIfAllowed, type TreeProcess } from '../process-tree.ts'
+import { endProcessTree } from '../process-tree.ts'
 import { checkExecCommand } from '../requests/exec-command.ts'
 import type { ProcessIdentity } from '../runtime-impl.ts'
 import {
@@ -32,8 +32,9 @@ import {
   type TerminalFifos,
 } from './exec-arguments.ts'
 import { containerRoot } from '../host/container-root.ts'
-import { makeExecCgroup, type ExecCgroup } from './exec-cgroup.ts'
-import { hasMark, makeExecMark, markedProcess, type ExecMark } from './exec-mark.ts'
+import { makeExecCgroup } from './exec-cgroup.ts'
+import { endExec } from './exec-end.ts'
+import { makeExecMark, markedProcess } from './exec-mark.ts'
 import type { ProcessExit } from '../host/exec-errors.ts'
 import type { ExecHome } from '../host/exec-home.ts'
 import { wordsToRunAhead } from './exec-ahead.ts'
@@ -85,14 +86,12 @@ export interface LaunchedExec {
   readonly outcome: Promise<ExecOutcome>
   /** Settles after `outcome`, when nothing is left on disk. Never rejects. */
   readonly cleared: Promise<unknown>
-  /** Ends everything that came from the command, then the monitor. True when that was so within the limit. */
+  /** Ends everything that came from the command, then the monitor. True when that was so within the limit. Never rejects. */
   end(limitMs: number): Promise<boolean>
 }
 
-const SIGKILL = 9
 const killGraceMs = 1000
 const pollMs = 100
-const lookAgainMs = 20
 const textMaxBytes = 65_536
 
 export async function launchExec(
@@ -103,13 +102,13 @@ export async function launchExec(
 ): Promise<LaunchedExec> {
   checkExecCommand(command)
   const place = await placeOf(world.oci, container)
-  const process = processOf(world.oci, place, command, stdio.terminal)
-  // Whoever fails first is waited for, both are seen.
-  const [directory] = await Promise.allSettled([world.home.makeDirectory(), process])
+  const reading = processOf(world.oci, place, command, stdio.terminal)
+  // Both have ended before either's failure is thrown: a directory that was made meanwhile is removed, no rejection is lost.
+  const [directory] = await Promise.allSettled([world.home.makeDirectory(), reading])
   if (directory.status === 'rejected') throw directory.reason
   const files = execFiles(directory.value, container.id)
   try {
-    const preparation = { process: await process, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
+    const preparation = { spec: await reading, stdio, onDisconnect: command.onDisconnect ?? 'kill' }
     return await launchIn(world, place, files, preparation)
   } catch (error) {
     await removeDirectory(files)
@@ -132,7 +131,8 @@ async function processOf(
 }
 
 interface Preparation {
-  readonly process: OciProcess
+  /** Of the command, as the runtime gets it. */
+  readonly spec: OciProcess
   readonly stdio: ExecStdio
   readonly onDisconnect: OnDisconnect
 }
@@ -141,7 +141,7 @@ async function launchIn(
   { oci, launcher }: ExecWorld,
   place: Place,
   files: ExecFiles,
-  { process, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
+  { spec, stdio: { terminal, ...streams }, onDisconnect }: Preparation,
 ): Promise<LaunchedExec> {
   const { container, runtimeRoot } = place
   const id = randomBytes(16).toString('hex')
@@ -149,7 +149,7 @@ async function launchIn(
   const monitorProgram = await monitorPath(oci, place)
   if (terminal !== undefined) await ensurePrivateDirectory(files.monitorDirectory)
   const cgroup = await makeExecCgroup(oci, place, runtime, id)
-  const mark = cgroup === undefined ? await makeExecMark(process) : undefined
+  const mark = cgroup === undefined ? await makeExecMark(spec) : undefined
   const sized = terminal?.size !== undefined
   const ahead = sized ? await wordsToRunAhead(oci, launcher, runtime, place.env) : undefined
   const argv = conmonExecArguments(files, {
@@ -172,7 +172,7 @@ async function launchIn(
           cwd: files.directory,
         }
   try {
-    await writeProcess(files.processFile, await inSlices(specJson(markedProcess(process, mark))))
+    await writeProcess(files.processFile, await inSlices(specJson(markedProcess(spec, mark))))
     const child = await launcher.attend({ argv, ...surroundings, onOrphan: onDisconnect })
     if ('errno' in child)
       throw notStartedError(child, { containerId: container.id, command: failedCommand(argv) })
@@ -182,7 +182,7 @@ async function launchIn(
     const monitor = await readIdentity(child.pid)
     const outcome = outcomeOf(child, monitor, files)
     const cleared = outcome.then(() => Promise.allSettled([removeDirectory(files), cgroup?.remove()]))
-    const parts = { child, monitor, outcome, cleared, cgroup, mark }
+    const parts = { containerId: container.id, logger: oci.logger, child, monitor, cleared, cgroup, mark }
     return { id, files, argv, outcome, cleared, end: (limitMs) => endExec(parts, limitMs) }
   } catch (error) {
     await endUncertain(error, files)
@@ -242,35 +242,6 @@ function readText(file: string): Promise<string | undefined> {
 /** Of a process that is nobody's child, only looking tells. The timer keeps no process alive. */
 async function gone(identity: ProcessIdentity): Promise<void> {
   while ((await observeProcess(identity)) === 'alive') await delay(pollMs, undefined, { ref: false })
-}
-
-interface ExecParts {
-  readonly child: AttendedChild
-  readonly monitor: ProcessIdentity | undefined
-  readonly outcome: Promise<ExecOutcome>
-  readonly cleared: Promise<unknown>
-  readonly cgroup: ExecCgroup | undefined
-  readonly mark: ExecMark | undefined
-}
-
-/**
- * Again and again until the monitor reports: one that was just spawned has nothing below it yet, and would start the
- * runtime a moment after the first look. One that does not report in time, stopped by a signal perhaps, is killed as well.
- */
-async function endExec(parts: ExecParts, limitMs: number): Promise<boolean> {
-  const { child, monitor, cleared, cgroup, mark } = parts
-  const isMarked = mark === undefined ? undefined : (process: TreeProcess) => hasMark(process, mark)
-  const endMs = performance.now() + limitMs
-  do {
-    if (monitor !== undefined) await endProcessTree(monitor, limitMs, { isMarked })
-    await cgroup?.end(limitMs)
-    if ((await within(cleared, lookAgainMs)) !== undefined) return true
-  } while (performance.now() < endMs)
-  // It waits for what cannot be killed (state D, a frozen cgroup), or is stopped. Its exit is not known then. Killed by us
-  // and by the launcher: either may be out of order.
-  child.kill()
-  if (monitor !== undefined) signalIfAllowed(monitor, SIGKILL)
-  return (await within(cleared, killGraceMs)) !== undefined
 }
 
 async function removeDirectory({ directory }: ExecFiles): Promise<void> {

@@ -45,10 +45,13 @@ export async function execSync(
   throwIfAborted(options.signal)
   const failed = { containerId: container.id, operation: 'execSyncContainer', argv: request.argv } as const
   const start = new StartLimit(options)
+  const over = new AbortController()
+  // From the call on, whether it is still being started by then or runs.
+  const interruption = Promise.race([start.over, expiry(request.timeoutMs, over.signal)])
   try {
     const launching = launch(world, container, request)
     hooks.onLaunching(launching.then(({ launched }) => launched))
-    const first = await firstOf(launching, request.timeoutMs, start.over)
+    const first = await Promise.race([launching, interruption])
     if (typeof first === 'string') {
       // Somebody does not answer who should start it. What comes of it later is ended then.
       const ended = launching.then(endLate).catch(() => undefined)
@@ -58,10 +61,11 @@ export async function execSync(
     }
     const { launched, captures } = first
     start.watch(launched)
-    const { exit, drained } = await collect(launched, captures, request, start.over)
+    const { exit, drained } = await collect(launched, captures, request, interruption)
     if (exit === 'abort' || exit === 'notStarted') throw interrupted(exit, container.id, options)
     return resultOf(exit, captures, drained, { ...failed, monitorArgv: launched.argv })
   } finally {
+    over.abort()
     start.release()
   }
 }
@@ -103,10 +107,10 @@ type Ending = ExecOutcome | Limit
 async function collect(
   launched: LaunchedExec,
   captures: Captures,
-  { timeoutMs, drainMs = execDrainDefaultMs }: ExecSyncRequest,
-  interruption: Promise<Interruption>,
+  { drainMs = execDrainDefaultMs }: ExecSyncRequest,
+  interruption: Promise<Limit>,
 ): Promise<{ exit: Ending; drained: boolean }> {
-  const exit = await firstOf(launched.outcome, timeoutMs, interruption)
+  const exit = await Promise.race([launched.outcome, interruption])
   // What does not die is not waited for: the keeper of commands has it until it is gone.
   const isGone = typeof exit !== 'string' || (await launched.end(endLimitMs))
   const ended = Promise.all(captures.map((capture) => capture.ended))
@@ -121,24 +125,11 @@ async function collect(
   return { exit, drained: whole !== undefined }
 }
 
-async function firstOf<Outcome>(
-  outcome: Promise<Outcome>,
-  timeoutMs: number | undefined,
-  interruption: Promise<Interruption>,
-): Promise<Outcome | Limit> {
-  const over = new AbortController()
-  const limits: Promise<Limit>[] = [interruption]
-  if (timeoutMs !== undefined)
-    limits.push(
-      new Promise((resolve) =>
-        whenExpired(Math.min(timeoutMs, timerMaxMs), over.signal, () => resolve('timeout')),
-      ),
-    )
-  try {
-    return await Promise.race([outcome, ...limits])
-  } finally {
-    over.abort()
-  }
+/** Never resolves without a limit. */
+function expiry(timeoutMs: number | undefined, over: AbortSignal): Promise<'timeout'> {
+  return new Promise((resolve) => {
+    if (timeoutMs !== undefined) whenExpired(Math.min(timeoutMs, timerMaxMs), over, () => resolve('timeout'))
+  })
 }
 
 /** What interrupts the wait for a command: the caller's abort, and a limit until it runs. */

@@ -29,14 +29,16 @@ export async function placeSyncFifo(fifo: string, place: string): Promise<void> 
 
 /**
  * Resolves when the monitor has died, a moment before it shows as a zombie; never rejects, and not by our own closing.
- * Undefined where there is no such FIFO: a container of an older release, or one whose run directory is gone.
+ * Undefined where there is no such FIFO: a container of an older release, or one whose run directory is gone; and once the
+ * implementation is closed, which a create may outlive.
  */
 export function watchMonitor(
-  world: Pick<OciWorld, 'config' | 'logger' | 'syncPipes'>,
+  world: Pick<OciWorld, 'config' | 'logger' | 'syncPipes' | 'closed'>,
   container: Container,
 ): Promise<void> | undefined {
   const { syncFifo } = containerPaths(container, world.config, '')
   const { id } = container
+  if (world.closed.aborted) return undefined
   let sync: Socket
   try {
     sync = new Socket({ fd: FifoEnd.toRead(syncFifo).take(), readable: true, writable: false })

@@ -47,5 +47,6 @@ async function observeUnknown(world: OciWorld, { container, paths }: Place): Pro
   const init = (await world.notebook.read(container, paths.notesFile))?.init
   if (init === undefined || (await observeProcess(init)) === 'gone')
     return { status: 'absent', init: undefined }
-  return { status: (await isFrozen(world, init)) === true ? 'paused' : 'running', init }
+  const status = (await isFrozen(world, init)) === true ? 'paused' : 'running'
+  return { status, init, isOfProcessOnly: true }
 }

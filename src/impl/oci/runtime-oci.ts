@@ -58,7 +58,8 @@ export type RuntimeOci = RuntimeImpl &
 
 /** Parity: the seed's newRuntimeOCI. */
 export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
-  const world = worldOf(options)
+  const closing = new AbortController()
+  const world = worldOf(options, closing.signal)
   const { attachBridge, home } = world
   const execs = createExecs({ oci: world, launcher: options.launcher, attachBridge, home })
   return {
@@ -92,6 +93,7 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
     check: (effect) => check(world, effect),
     exits: options.exits,
     close: async () => {
+      closing.abort()
       for (const sync of world.syncPipes.values()) sync.destroy()
       world.syncPipes.clear()
       world.scopes.close()
@@ -102,15 +104,18 @@ export function createRuntimeOci(options: RuntimeOciOptions): RuntimeOci {
   }
 }
 
-function worldOf({
-  config,
-  launcher,
-  exits,
-  logger,
-  environment = process.env,
-  nodePath,
-  attachBridgePath,
-}: RuntimeOciOptions): OciWorld & AttachWorld {
+function worldOf(
+  {
+    config,
+    launcher,
+    exits,
+    logger,
+    environment = process.env,
+    nodePath,
+    attachBridgePath,
+  }: RuntimeOciOptions,
+  closed: AbortSignal,
+): OciWorld & AttachWorld {
   let mounts: Promise<readonly CgroupMount[]> | undefined
   return {
     config,
@@ -134,6 +139,7 @@ function worldOf({
     home: new ExecHome({ runDir: config.runDir, launcher, env: { PATH: searchPath(environment) } }),
     sharedCgroups: new Set(),
     syncPipes: new Map(),
+    closed,
     oomBeforeKill: new Map(),
     sampling: new Sampling(),
     attachBridge: openAttachBridge({

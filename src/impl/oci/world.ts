@@ -40,6 +40,8 @@ export interface OciWorld extends HostWorld {
   readonly home: ExecHome
   /** By id: the sync pipes of monitors that are watched by them. */
   readonly syncPipes: Map<string, Socket>
+  /** Aborted when this implementation is closed: nothing is held from then on. */
+  readonly closed: AbortSignal
   /** What the last sample of each container was. */
   readonly sampling: Sampling
   /** OOM evidence as it stood when we sent KILL, by id: what was there then did not cause this exit. */

@@ -93,7 +93,9 @@ async function observeWithoutShim(world: VmWorld, container: Container): Promise
   if (init !== undefined && (await observeProcess(init)) === 'alive') {
     if (await waitsForStart(place.paths.runtimeState)) return { status: 'created', init }
     const isPaused = (await isFrozen(world, container, init)) === true
-    return { status: isPaused ? 'paused' : 'running', init }
+    // Where the runtime's files are gone, the FIFO that is not there says nothing.
+    const isOfProcessOnly = !(await isThere(place.paths.runtimeState))
+    return { status: isPaused ? 'paused' : 'running', init, isOfProcessOnly }
   }
   return { status: (await isThere(place.paths.runtimeState)) ? 'stopped' : 'absent', init: undefined }
 }

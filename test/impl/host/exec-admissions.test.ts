@@ -11,6 +11,8 @@ function noting(): AdmittedExec & { readonly done: string[] } {
   }
 }
 
+const refuse = () => Promise.reject(new Error('EMFILE'))
+
 describe('the commands of an implementation', () => {
   it('are as many as may be in one container, and no container takes the room of another', () => {
     const admissions = new ExecAdmissions()
@@ -46,5 +48,16 @@ describe('the commands of an implementation', () => {
     admissions.begin(admission, exec)
     expect(exec.done).toEqual(['disconnect'])
     expect(() => admissions.admit('c')).toThrow('the runtime is closed')
+  })
+
+  it('that cannot be ended are not over, and nothing rejects for it', async () => {
+    const admissions = new ExecAdmissions()
+    const admission = admissions.admit('c')
+    admissions.begin(admission, { end: refuse, disconnect: refuse })
+    expect(await admissions.endAll('c', 1)).toBe(false)
+    // Told again that it runs: its end is asked for at once, and waited for by nobody.
+    admissions.begin(admission, { end: refuse, disconnect: refuse })
+    await admissions.close()
+    admissions.begin(admission, { end: refuse, disconnect: refuse })
   })
 })

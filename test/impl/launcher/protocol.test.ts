@@ -42,6 +42,7 @@ const replies: Reply[] = [
   { type: 'monitored', id: 1, answer: { kind: 'garbled', text: 't', stderrTail: 's' } },
   { type: 'monitored', id: 1, answer: { kind: 'timedOut', stderrTail: 's' } },
   { type: 'monitored', id: 1, answer: { kind: 'notStarted', errno: 'EACCES', path: '/x' } },
+  { type: 'monitored', id: 1, answer: { kind: 'notStarted', errno: 'ENOENT', path: '/x', isFifo: true } },
 ]
 
 const overTheWire = (message: unknown): unknown => JSON.parse(JSON.stringify(message))

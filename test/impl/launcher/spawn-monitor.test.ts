@@ -114,7 +114,7 @@ describe('the outcomes of a monitor', () => {
     const launcher = await testLauncher()
     const command = { ...fakeMonitor(scratchDir(), ''), syncFifo: '/no/fifo' }
     const outcome = await launcher.spawnMonitor(command, noMove)
-    expect(outcome).toEqual({ kind: 'notStarted', errno: 'ENOENT', path: '/no/fifo' })
+    expect(outcome).toEqual({ kind: 'notStarted', errno: 'ENOENT', path: '/no/fifo', isFifo: true })
   })
 
   it('is timed out, and the spawned process dead, when no answer comes', async () => {

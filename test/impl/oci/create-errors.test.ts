@@ -60,6 +60,15 @@ describe('a create that conmon did not complete', () => {
     expect(error.message).toContain(words)
   })
 
+  it('is no missing program when a FIFO of its is gone', () => {
+    const error = notStartedError({ errno: 'ENOENT', path: '/run/fifo', isFifo: true }, {})
+    expect(error).toMatchObject({
+      code: 'ERR_IO',
+      file: '/run/fifo',
+      message: 'FIFO /run/fifo cannot be opened: ENOENT',
+    })
+  })
+
   it('is no missing program when the host is short of something', () => {
     expect(notStartedError({ errno: 'EAGAIN', path: '/x' }, {}).code).toBe('ERR_BUSY')
     expect(notStartedError({ errno: 'ENOMEM', path: '/x' }, {}).code).toBe('ERR_RUNTIME_FAILED')

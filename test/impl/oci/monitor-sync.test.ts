@@ -23,11 +23,17 @@ function stage() {
   })
   /** What one supervisor knows. */
   const supervisor = () => {
-    const world = { config, logger: silentLogger, syncPipes: new Map<string, Socket>() }
+    const closing = new AbortController()
+    const world = {
+      config,
+      logger: silentLogger,
+      syncPipes: new Map<string, Socket>(),
+      closed: closing.signal,
+    }
     const close = () => void world.syncPipes.get('c1')?.destroy()
     onTestFinished(close)
     const container = new Container({ id: 'c1', bundlePath: join(runDir, 'b') })
-    return { gone: () => watchMonitor(world, container), close, syncPipes: world.syncPipes }
+    return { gone: () => watchMonitor(world, container), close, syncPipes: world.syncPipes, closing }
   }
   return { runDir, fifo, supervisor }
 }
@@ -88,6 +94,14 @@ describe('the death of a monitor', () => {
     close()
     await expect.poll(() => syncPipes.size).toBe(0)
     expect(await Promise.race([end, Promise.resolve('closed')])).toBe('closed')
+  })
+
+  it('is not listened for once the implementation is closed', async () => {
+    const { fifo, supervisor } = stage()
+    await monitorOf(fifo)
+    const { gone, closing, syncPipes } = supervisor()
+    closing.abort()
+    expect([gone(), syncPipes.size]).toEqual([undefined, 0])
   })
 
   it('is left to a probe where there is no such FIFO', () => {
