@@ -99,12 +99,21 @@ export function controllerDirectory(
   return { directory: cgroupDirectory(unified, unifiedPath), version: 2 }
 }
 
-/** All directories of a process's groups. */
+/** All directories of a process's groups, but for what is mounted itself: that is everybody's. */
 export function cgroupDirectories(mounts: readonly CgroupMount[], paths: CgroupPaths): readonly string[] {
   return mounts.flatMap((mount) => {
     const path = mount.controllers.map((controller) => paths[controller]).find((found) => found !== undefined)
-    return path === undefined || path === '/' ? [] : [cgroupDirectory(mount, path)]
+    const directory = path === undefined ? mount.mountPoint : cgroupDirectory(mount, path)
+    return directory === mount.mountPoint ? [] : [directory]
   })
+}
+
+/**
+ * Those groups of a container that are its own: a runtime leaves init where its parent is in hierarchies that it does not
+ * use, such as the v2 tree beside v1.
+ */
+export function ownCgroups(paths: CgroupPaths, ofParent: CgroupPaths): CgroupPaths {
+  return Object.fromEntries(Object.entries(paths).filter(([name, path]) => ofParent[name] !== path))
 }
 
 /** The hierarchies of this host; none where there is no /proc. Throws ERR_IO. */

@@ -10,15 +10,18 @@ const SIGKILL = 9
 const emptyMs = 5000
 
 /**
- * Kills whatever is in the groups and below them. Each pid is looked up again before it is signalled, so that one that was handed to a
- * stranger meanwhile is not hit; one that we may not signal saves none of the others. True when nobody was in them.
+ * Kills whatever is in the groups and below them. Each pid is looked up again before it is signalled, so that one that was
+ * handed to a stranger meanwhile is not hit; one that we may not signal saves none of the others. True when nobody was in them.
  */
 export async function killCgroup(
   mounts: readonly CgroupMount[],
   directories: readonly string[],
 ): Promise<boolean> {
+  const ours = cgroupDirectories(mounts, await readCgroupPaths(process.pid))
   let isEmpty = true
   for (const directory of directories) {
+    // Whatever was noted: a group that we are in is no container's.
+    if (ours.some((own) => own === directory || own.startsWith(`${directory}/`))) continue
     if (!(await killCgroup(mounts, await groupsIn(directory)))) isEmpty = false
     for (const pid of await readCgroupProcesses(directory)) {
       if (pid <= 1 || pid === process.pid) continue

@@ -5,7 +5,7 @@
  */
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
-import { type CgroupPaths, readCgroupPaths } from '../host/cgroups.ts'
+import { type CgroupPaths, ownCgroups, readCgroupPaths } from '../host/cgroups.ts'
 import type { Notes } from './notes.ts'
 
 /** What is to be noted of the groups that init was seen in. Throws ERR_IO. */
@@ -14,7 +14,8 @@ export async function notedCgroups(
   monitorPid: number | undefined,
 ): Promise<Pick<Notes, 'cgroupPaths' | 'sharesCgroup'>> {
   const ofMonitor = monitorPid === undefined ? {} : await readCgroupPaths(monitorPid)
-  return areTheSame(cgroupPaths, ofMonitor) ? { cgroupPaths: {}, sharesCgroup: true } : { cgroupPaths }
+  if (areTheSame(cgroupPaths, ofMonitor)) return { cgroupPaths: {}, sharesCgroup: true }
+  return { cgroupPaths: ownCgroups(cgroupPaths, ofMonitor) }
 }
 
 /** In every hierarchy: on v1 root may leave a container where it is in those that it needs not. */

@@ -10,7 +10,7 @@ import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
 import { readRuntimeWords } from '../../errors/runtime-wording.ts'
 import { allEnded } from '../all-ended.ts'
-import { readCgroupPaths } from '../host/cgroups.ts'
+import { type CgroupPaths, ownCgroups, readCgroupPaths } from '../host/cgroups.ts'
 import { hasOwnPidNamespace } from '../host/pid-namespace.ts'
 import { removeFile } from '../host/remove-file.ts'
 import { justBefore } from '../host/runtime-command.ts'
@@ -230,6 +230,14 @@ function shimOptions(
   return packed === undefined ? {} : { options: { $typeName: 'google.protobuf.Any', ...packed } }
 }
 
+async function groupsOf({
+  init,
+  shim,
+}: Pick<VmNotes, 'shim'> & { readonly init: ProcessIdentity }): Promise<CgroupPaths> {
+  const ofShim = shim === undefined ? {} : await readCgroupPaths(shim.pid)
+  return ownCgroups(await readCgroupPaths(init.pid), ofShim)
+}
+
 async function noteInit(
   world: VmWorld,
   { place: { container, paths } }: VmPreflight,
@@ -237,7 +245,7 @@ async function noteInit(
 ): Promise<void> {
   try {
     // Where an OCI runtime made the container its groups are this host's, and the pid is of a process in them.
-    const cgroupPaths = notes.ociRuntimePath === undefined ? {} : await readCgroupPaths(notes.init.pid)
+    const cgroupPaths = notes.ociRuntimePath === undefined ? {} : await groupsOf(notes)
     await world.notebook.write(container, paths.notesFile, { ...notes, cgroupPaths })
   } catch (error) {
     // They help after a restart only. A full disk is no reason to give up a container that stands.

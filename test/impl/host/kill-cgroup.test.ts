@@ -5,10 +5,11 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { killCgroup } from '../../../src/impl/host/kill-cgroup.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 
-// Everybody is in one group of a hierarchy that this host need not have.
+/** Of this process, in a hierarchy that this host need not have; everybody else is in /c1. */
+const own = { path: '/supervisor' }
 vi.mock('../../../src/impl/host/cgroups.ts', async (original) => ({
   ...(await original<object>()),
-  readCgroupPaths: () => Promise.resolve({ freezer: '/c1' }),
+  readCgroupPaths: (pid: number) => Promise.resolve({ freezer: pid === process.pid ? own.path : '/c1' }),
 }))
 
 it('a process in a cgroup that may not be signalled saves none of the others', async () => {
@@ -29,4 +30,19 @@ it('a process in a cgroup that may not be signalled saves none of the others', a
   const mounts = [{ mountPoint, root: '/', controllers: ['freezer'] }]
   expect(await killCgroup(mounts, [`${mountPoint}/c1`])).toBe(false)
   expect(await ended).toEqual([null, 'SIGKILL'])
+})
+
+it.each(['/c1', '/c1/below'])('in the cgroup %s, in which we are, nobody is killed', async (path) => {
+  const child = spawn('sleep', ['600'])
+  onTestFinished(() => {
+    own.path = '/supervisor'
+    child.kill('SIGKILL')
+  })
+  own.path = path
+  const mountPoint = makeTempRoot()
+  mkdirSync(`${mountPoint}/c1`)
+  writeFileSync(`${mountPoint}/c1/cgroup.procs`, `${child.pid}\n`)
+  const mounts = [{ mountPoint, root: '/', controllers: ['freezer'] }]
+  expect(await killCgroup(mounts, [`${mountPoint}/c1`])).toBe(true)
+  expect([child.exitCode, child.signalCode]).toEqual([null, null])
 })

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { Container } from '../../../src/container.ts'
-import { readCgroupPaths } from '../../../src/impl/host/cgroups.ts'
+import { cgroupDirectories, ownCgroups, readCgroupPaths } from '../../../src/impl/host/cgroups.ts'
 import { assertOwnCgroup, areTheSame, notedCgroups } from '../../../src/impl/oci/own-cgroup.ts'
 
 const container = new Container({ id: 'c', bundlePath: '/b' })
@@ -37,4 +37,18 @@ it('what needs a cgroup is then refused, naming the field of the bundle', () => 
   )
   expect(() => assertOwnCgroup(container, { ...notes, cgroupPaths: {} }, '')).not.toThrow()
   expect(() => assertOwnCgroup(container, undefined, '')).not.toThrow()
+})
+
+it('a group that only its monitor is in as well is not noted as its own', () => {
+  const paths = { memory: '/c', '': '/system.slice/agent.service' }
+  expect(ownCgroups(paths, { memory: '/crio-conmon-c', '': '/system.slice/agent.service' })).toEqual({
+    memory: '/c',
+  })
+})
+
+it('what is mounted itself is nobody’s group', () => {
+  const mounts = [{ mountPoint: '/sys/fs/cgroup/memory', root: '/docker/x', controllers: ['memory'] }]
+  expect(cgroupDirectories(mounts, { memory: '/docker/x' })).toEqual([])
+  expect(cgroupDirectories(mounts, { memory: '/' })).toEqual([])
+  expect(cgroupDirectories(mounts, { memory: '/docker/x/c' })).toEqual(['/sys/fs/cgroup/memory/c'])
 })
