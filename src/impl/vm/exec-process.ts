@@ -146,14 +146,33 @@ async function startIn(
     spec: { $typeName: 'google.protobuf.Any' as const, ...packSpecType('Process', spec) },
   }
   await shim.call(Task.method.exec, request, { timeoutMs: callMs })
-  try {
-    streams.starting()
-    const { pid } = await shim.call(Task.method.start, process, { timeoutMs: startMs })
-    return pid
-  } catch (error) {
+  streams.starting()
+  const starting = shim.call(Task.method.start, process)
+  const started = await within(starting, startMs).catch(async (error: unknown) => {
     await removeExec(world, shim, process)
     throw error
+  })
+  if (started !== undefined) return started.pid
+  void endLate(world, shim, process, starting)
+  const message = `the shim of container ${container.id} has not started a command within ${startMs} ms`
+  throw new OciError('ERR_TIMEOUT', message, { containerId: container.id })
+}
+
+/** A shim that goes on does what it was asked, however late: the command is nobody's then. */
+async function endLate(
+  world: VmWorld,
+  shim: Shim,
+  process: { readonly id: string; readonly execId: string },
+  starting: Promise<unknown>,
+): Promise<void> {
+  try {
+    await starting
+    await shim.call(Task.method.kill, { ...process, signal: SIGKILL, all: true }, { timeoutMs: callMs })
+    await shim.call(Task.method.wait, process)
+  } catch (err) {
+    world.logger.debug({ containerId: process.id, execId: process.execId, err }, 'a late command has gone')
   }
+  await removeExec(world, shim, process)
 }
 
 async function resizeTo(

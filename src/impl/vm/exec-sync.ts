@@ -6,10 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Readable } from 'node:stream'
 import type { Container } from '../../container.ts'
 import { OciError } from '../../errors/index.ts'
+import { execStartTimeoutError } from '../../surroundings/abort.ts'
 import {
   execDrainDefaultMs,
   execOutputDefaultMaxBytes,
   type ExecExit,
+  type ExecOptions,
   type ExecSyncRequest,
   type ExecSyncResult,
 } from '../exec-port.ts'
@@ -35,7 +37,7 @@ export async function execSync(
   world: VmWorld,
   container: Container,
   request: ExecSyncRequest,
-  signal: AbortSignal,
+  { signal, startTimeoutMs }: ExecOptions,
   hooks: SyncHooks,
 ): Promise<ExecSyncResult> {
   checkExecSyncLimits(request)
@@ -45,9 +47,13 @@ export async function execSync(
   const ends: readonly Promise<Cut>[] = [timeUp(request.timeoutMs, over.signal), aborted(signal, over.signal)]
   try {
     const starting = runExec(world, container, request, wanted, 'execSyncContainer')
-    const begun = await Promise.race([starting, ...ends])
+    const begun = await Promise.race([starting, notStarted(startTimeoutMs, over.signal), ...ends])
     if (typeof begun === 'string') {
       hooks.onLeft(endWhenBegun(starting))
+      if (begun === 'notStarted') {
+        const waiter = { containerId: container.id, operation: 'execSyncContainer' } as const
+        throw execStartTimeoutError(waiter, startTimeoutMs ?? 0)
+      }
       return resultOf(begun, container, request, nothing)
     }
     hooks.onRunning(begun)
@@ -148,6 +154,12 @@ function capture(stream: Readable | undefined, bytesMax: number): Capture {
 function timeUp(timeoutMs: number | undefined, over: AbortSignal): Promise<'timeout'> {
   return new Promise((resolve) => {
     if (timeoutMs !== undefined) whenExpired(Math.min(timeoutMs, timerMaxMs), over, () => resolve('timeout'))
+  })
+}
+
+function notStarted(limitMs: number | undefined, over: AbortSignal): Promise<'notStarted'> {
+  return new Promise((resolve) => {
+    if (limitMs !== undefined) whenExpired(Math.min(limitMs, timerMaxMs), over, () => resolve('notStarted'))
   })
 }
 

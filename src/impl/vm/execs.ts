@@ -16,7 +16,7 @@ const endLimitMs = 2000
 export function createVmExecs(world: VmWorld): ExecPort {
   const admissions = new ExecAdmissions()
   return {
-    execSync: async (container, request, { signal }) => {
+    execSync: async (container, request, options) => {
       const admission = admissions.admit(container.id)
       const onRunning = (exec: VmExec): void => {
         const end = (limitMs: number) => endWithin(exec, limitMs)
@@ -25,7 +25,7 @@ export function createVmExecs(world: VmWorld): ExecPort {
       let left: Promise<void> | undefined
       const onLeft = (ending: Promise<void>): void => void (left = ending)
       try {
-        return await execSync(world, container, request, signal, { onRunning, onLeft })
+        return await execSync(world, container, request, options, { onRunning, onLeft })
       } finally {
         if (left === undefined) admissions.forget(admission)
         else void left.finally(() => admissions.forget(admission))

@@ -6,7 +6,7 @@
 import type { Container } from '../../container.ts'
 import { isOciError, OciError, toOciError } from '../../errors/index.ts'
 import { within } from '../launcher/deadlines.ts'
-import { killProcess } from '../process-identity.ts'
+import { killProcess, schedulingState } from '../process-identity.ts'
 import type { EffectOptions, ProcessIdentity } from '../runtime-impl.ts'
 import { processEnds } from '../host/process-end.ts'
 import { taskOf } from './adopt.ts'
@@ -94,7 +94,8 @@ async function ask(
 
 /**
  * The kernel lets the init of a pid namespace go once all in it are reaped, and a command's parent is the shim: one that does
- * not reap keeps a killed init. So it is killed as well, unless others are in it.
+ * not reap keeps a killed init. So one that is stopped is killed as well, unless others are in it. One that is only slow is
+ * left: it is going to tell the exit.
  */
 async function endMuteShim(
   world: VmWorld,
@@ -106,7 +107,8 @@ async function endMuteShim(
   if (await processEnds(init, lingerMs, abort)) return
   const notes = await world.notebook.read(container, paths.notesFile)
   if (notes?.shim === undefined || isShared(world, container, notes)) return
-  world.logger.warn({ containerId: container.id, pid: notes.shim.pid }, 'a shim that does not reap is killed')
+  if (!'Tt'.includes(schedulingState(notes.shim) ?? ' ')) return
+  world.logger.warn({ containerId: container.id, pid: notes.shim.pid }, 'a shim that is stopped is killed')
   killProcess(notes.shim, SIGKILL)
 }
 

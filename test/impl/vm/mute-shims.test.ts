@@ -137,6 +137,14 @@ describe('a command that a shim does not begin', () => {
     await expect.poll(() => killed, patience).toEqual(['command 9', 'command 9'])
   })
 
+  it('is given up at the limit of its start, whatever time it was to have', async () => {
+    const fake = await openFakeShim({ exec: never })
+    const container = await started(fake)
+    const request = { argv: ['/bin/true'], timeoutMs: 600_000 }
+    const options = { ...effect, startTimeoutMs: 50 }
+    expect(await codeOf(execsOf(fake).execSync(container, request, options))).toBe('ERR_TIMEOUT')
+  })
+
   it('has used up its time all the same', async () => {
     const fake = await openFakeShim({ exec: never })
     const container = await started(fake)
