@@ -16,17 +16,18 @@ const emptyMs = 5000
 export async function killCgroup(
   mounts: readonly CgroupMount[],
   directories: readonly string[],
+  pathsOf = readCgroupPaths,
 ): Promise<boolean> {
-  const ours = cgroupDirectories(mounts, await readCgroupPaths(process.pid))
+  const ours = cgroupDirectories(mounts, await pathsOf(process.pid))
   let isEmpty = true
   for (const directory of directories) {
     // Whatever was noted: a group that we are in is no container's.
     if (ours.some((own) => own === directory || own.startsWith(`${directory}/`))) continue
-    if (!(await killCgroup(mounts, await groupsIn(directory)))) isEmpty = false
+    if (!(await killCgroup(mounts, await groupsIn(directory), pathsOf))) isEmpty = false
     for (const pid of await readCgroupProcesses(directory)) {
       if (pid <= 1 || pid === process.pid) continue
       const identity = await readIdentity(pid)
-      const inside = cgroupDirectories(mounts, await readCgroupPaths(pid)).includes(directory)
+      const inside = cgroupDirectories(mounts, await pathsOf(pid)).includes(directory)
       if (identity === undefined || !inside) continue
       isEmpty = false
       signalIfAllowed(identity, SIGKILL)

@@ -5,12 +5,9 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { killCgroup } from '../../../src/impl/host/kill-cgroup.ts'
 import { makeTempRoot } from '../../support/temp-root.ts'
 
-/** Of this process, in a hierarchy that this host need not have; everybody else is in /c1. */
-const own = { path: '/supervisor' }
-vi.mock('../../../src/impl/host/cgroups.ts', async (original) => ({
-  ...(await original<object>()),
-  readCgroupPaths: (pid: number) => Promise.resolve({ freezer: pid === process.pid ? own.path : '/c1' }),
-}))
+/** In a hierarchy that this host need not have. */
+const pathsWith = (own: string) => (pid: number) =>
+  Promise.resolve({ freezer: pid === process.pid ? own : '/c1' })
 
 it('a process in a cgroup that may not be signalled saves none of the others', async () => {
   const [first, second] = [spawn('sleep', ['600']), spawn('sleep', ['600'])]
@@ -28,21 +25,19 @@ it('a process in a cgroup that may not be signalled saves none of the others', a
   })
   const ended = once(second, 'exit')
   const mounts = [{ mountPoint, root: '/', controllers: ['freezer'] }]
-  expect(await killCgroup(mounts, [`${mountPoint}/c1`])).toBe(false)
+  expect(await killCgroup(mounts, [`${mountPoint}/c1`], pathsWith('/supervisor'))).toBe(false)
   expect(await ended).toEqual([null, 'SIGKILL'])
 })
 
 it.each(['/c1', '/c1/below'])('in the cgroup %s, in which we are, nobody is killed', async (path) => {
   const child = spawn('sleep', ['600'])
   onTestFinished(() => {
-    own.path = '/supervisor'
     child.kill('SIGKILL')
   })
-  own.path = path
   const mountPoint = makeTempRoot()
   mkdirSync(`${mountPoint}/c1`)
   writeFileSync(`${mountPoint}/c1/cgroup.procs`, `${child.pid}\n`)
   const mounts = [{ mountPoint, root: '/', controllers: ['freezer'] }]
-  expect(await killCgroup(mounts, [`${mountPoint}/c1`])).toBe(true)
+  expect(await killCgroup(mounts, [`${mountPoint}/c1`], pathsWith(path))).toBe(true)
   expect([child.exitCode, child.signalCode]).toEqual([null, null])
 })
