@@ -10,6 +10,13 @@ import { shimOf, vmConfig, vmTraces } from './vm-host.ts'
 
 const SIGSTOP = 19
 const SIGCONT = 18
+/** A stopped shim reports nothing: by default a minute and half a minute are given to one that may only be slow. */
+const limits = {
+  exitFileWaitMs: 5000,
+  pauseTimeoutMs: 10_000,
+  resumeTimeoutMs: 10_000,
+  observeTimeoutMs: 10_000,
+}
 const root = makeTempRoot()
 const config = vmConfig(root)
 const place = { runDir: config.runDir, runtimeRoot: config.runtimes['shim']?.runtimeRoot ?? '' }
@@ -37,7 +44,7 @@ async function running(): Promise<Container> {
 
 beforeAll(async () => {
   rootfs = makeRootfs(root)
-  runtime = await Runtime.open(config)
+  runtime = await Runtime.open(config, { limits })
   neverStarted = await created()
   signalShim(neverStarted, SIGSTOP)
   startOutcome = codeOf(runtime.startContainer(neverStarted))
@@ -139,7 +146,7 @@ describe('a shim that is stopped', () => {
     const container = await running()
     signalShim(container, SIGSTOP)
     await runtime.close()
-    runtime = await Runtime.open(config)
+    runtime = await Runtime.open(config, { limits })
     const taken = runtime.containers.get(container.id)
     if (taken === undefined) throw new Error('it was not taken up')
     expect(taken.status).toBe('running')

@@ -21,6 +21,9 @@ import { makeContainerId, makeTempRoot } from '../support/temp-root.ts'
 const nobody = 65_534
 const SIGKILL = 9
 
+/** For the exit of a process whose start time is wrong; by default a minute is given to a monitor that is slow. */
+const limits = { exitFileWaitMs: 5000 }
+
 interface Left {
   readonly root: string
   readonly statePath: string
@@ -55,7 +58,7 @@ async function afterTampering(tamper: (left: Left) => void) {
     notesPath: join(dir, 'runtime-oci.json'),
     exitFile: join(config.containerExitsDir, id),
   })
-  const runtime = await Runtime.open(config)
+  const runtime = await Runtime.open(config, { limits })
   onTestFinished(async () => {
     killProcess(init, SIGKILL)
     await Promise.allSettled(runtime.containers.list().map((left) => runtime.deleteContainer(left)))
