@@ -35,7 +35,7 @@ export interface ExecCommand {
 }
 
 export interface ExecSyncRequest extends ExecCommand {
-  /** From when the process is being started. Undefined: no limit. */
+  /** From the call, its start included. Undefined: no limit. */
   readonly timeoutMs?: number | undefined
   /** Of stdout and of stderr, each. Default {@link execOutputDefaultMaxBytes}. */
   readonly outputMaxBytes?: number | undefined

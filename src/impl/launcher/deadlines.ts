@@ -34,3 +34,14 @@ export function whenAborted(signal: AbortSignal): Promise<'abort'> {
     else signal.addEventListener('abort', () => resolve('abort'), { once: true })
   })
 }
+
+/** As {@link whenAborted}, until `over` is: one signal may be given to thousands of probes, and keeps no listener of them. */
+export function abortedWhile(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
+  return new Promise((resolve) => {
+    const onAbort = (): void => resolve('abort')
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort)
+    // By hand: the option `signal` leaves some bytes with the target each time.
+    over.addEventListener('abort', () => signal.removeEventListener('abort', onAbort), { once: true })
+  })
+}

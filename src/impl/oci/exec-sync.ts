@@ -18,15 +18,13 @@ import {
 } from '../exec-port.ts'
 import { checkExecSyncLimits } from '../requests/exec-command.ts'
 import { FifoCapture, FifoEnd } from '../fifo.ts'
-import { whenExpired, within } from '../launcher/deadlines.ts'
+import { abortedWhile, whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown, notRun, type FailedExec } from '../host/exec-errors.ts'
 import { unlinkIfThere } from '../host/exec-home.ts'
 import { launchExec, type ExecOutcome, type ExecWorld, type LaunchedExec } from './exec-launch.ts'
 import { readPidFile } from './monitor.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 
-/** Node's timers take no more; nobody waits longer. */
-const timerMaxMs = 2 ** 31 - 1
 const endLimitMs = 2000
 
 export interface SyncHooks {
@@ -128,7 +126,7 @@ async function collect(
 /** Never resolves without a limit. */
 function expiry(timeoutMs: number | undefined, over: AbortSignal): Promise<'timeout'> {
   return new Promise((resolve) => {
-    if (timeoutMs !== undefined) whenExpired(Math.min(timeoutMs, timerMaxMs), over, () => resolve('timeout'))
+    if (timeoutMs !== undefined) whenExpired(timeoutMs, over, () => resolve('timeout'))
   })
 }
 
@@ -146,9 +144,8 @@ class StartLimit {
       const pid = this.#launched && (await readPidFile(this.#launched.files.pidFile).catch(() => undefined))
       if (pid === undefined) resolve('notStarted')
     }
-    if (startTimeoutMs !== undefined)
-      whenExpired(Math.min(startTimeoutMs, timerMaxMs), released, () => void look())
-    this.over = Promise.race([aborted(signal, released), expired])
+    if (startTimeoutMs !== undefined) whenExpired(startTimeoutMs, released, () => void look())
+    this.over = Promise.race([abortedWhile(signal, released), expired])
   }
 
   watch(launched: LaunchedExec): void {
@@ -169,17 +166,6 @@ function interrupted(
   return by === 'notStarted'
     ? execStartTimeoutError(waiter, startTimeoutMs)
     : abortedCommand(waiter, signal.reason)
-}
-
-/** The listener goes when nobody waits any more: one signal may be given to thousands of probes. */
-function aborted(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
-  return new Promise((resolve) => {
-    const onAbort = (): void => resolve('abort')
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort)
-    // By hand: the option `signal` leaves some bytes with the target each time.
-    over.addEventListener('abort', () => signal.removeEventListener('abort', onAbort), { once: true })
-  })
 }
 
 function resultOf(

@@ -10,22 +10,20 @@ import { execStartTimeoutError } from '../../surroundings/abort.ts'
 import {
   execDrainDefaultMs,
   execOutputDefaultMaxBytes,
+  execTimedOutText,
   type ExecExit,
   type ExecOptions,
   type ExecSyncRequest,
   type ExecSyncResult,
 } from '../exec-port.ts'
-import { whenExpired, within } from '../launcher/deadlines.ts'
+import { abortedWhile, whenExpired, within } from '../launcher/deadlines.ts'
 import { exitUnknown } from '../host/exec-errors.ts'
 import { checkExecSyncLimits } from '../requests/exec-command.ts'
 import { throwIfAborted } from '../host/waiting.ts'
 import { endWhenBegun, endWithin, runExec, type VmExec } from './exec-process.ts'
 import type { VmWorld } from './world.ts'
 
-const timerMaxMs = 2 ** 31 - 1
 const endLimitMs = 2000
-/** Parity: CRI-O's words, which the kubelet knows. */
-const timedOutText = 'command timed out'
 
 export interface SyncHooks {
   readonly onRunning: (exec: VmExec) => void
@@ -44,7 +42,10 @@ export async function execSync(
   throwIfAborted(signal)
   const wanted = { terminal: false, stdin: false, stdout: true, stderr: true }
   const over = new AbortController()
-  const ends: readonly Promise<Cut>[] = [timeUp(request.timeoutMs, over.signal), aborted(signal, over.signal)]
+  const ends: readonly Promise<Cut>[] = [
+    timeUp(request.timeoutMs, over.signal),
+    abortedWhile(signal, over.signal),
+  ]
   try {
     const starting = runExec(world, container, request, wanted, 'execSyncContainer')
     const begun = await Promise.race([starting, notStarted(startTimeoutMs, over.signal), ...ends])
@@ -111,7 +112,7 @@ function resultOf(
     throw new OciError('ERR_ABORTED', message, { containerId, operation: failed.operation })
   }
   if (end === 'timeout')
-    return { exitCode: -1, stdout, stderr: Buffer.from(timedOutText), timedOut: true, truncated, drained }
+    return { exitCode: -1, stdout, stderr: Buffer.from(execTimedOutText), timedOut: true, truncated, drained }
   if (end.kind === 'unknown') throw exitUnknown(failed, { stdout, stderr })
   return { exitCode: end.code, stdout, stderr, timedOut: false, truncated, drained }
 }
@@ -153,22 +154,12 @@ function capture(stream: Readable | undefined, bytesMax: number): Capture {
 
 function timeUp(timeoutMs: number | undefined, over: AbortSignal): Promise<'timeout'> {
   return new Promise((resolve) => {
-    if (timeoutMs !== undefined) whenExpired(Math.min(timeoutMs, timerMaxMs), over, () => resolve('timeout'))
+    if (timeoutMs !== undefined) whenExpired(timeoutMs, over, () => resolve('timeout'))
   })
 }
 
 function notStarted(limitMs: number | undefined, over: AbortSignal): Promise<'notStarted'> {
   return new Promise((resolve) => {
-    if (limitMs !== undefined) whenExpired(Math.min(limitMs, timerMaxMs), over, () => resolve('notStarted'))
-  })
-}
-
-/** The listener goes when nobody waits any more: one signal may be given to thousands of probes. */
-function aborted(signal: AbortSignal, over: AbortSignal): Promise<'abort'> {
-  return new Promise((resolve) => {
-    const onAbort = (): void => resolve('abort')
-    if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort)
-    over.addEventListener('abort', () => signal.removeEventListener('abort', onAbort), { once: true })
+    if (limitMs !== undefined) whenExpired(limitMs, over, () => resolve('notStarted'))
   })
 }
